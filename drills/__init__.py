@@ -1,0 +1,1 @@
+"""Faults on purpose: imports the product, is never imported by it."""

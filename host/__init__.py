@@ -1,0 +1,1 @@
+"""The host: starts drivers tier by tier and keeps the rest serving while any one of them fails."""

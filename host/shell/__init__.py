@@ -1,0 +1,1 @@
+"""The thin IO around the core: processes, sockets, clock, signals, journal."""

@@ -1,0 +1,1 @@
+"""The language host, workers and clients speak; this part knows neither side."""

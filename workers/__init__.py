@@ -1,0 +1,1 @@
+"""State drivers, one folder each, and the runtime that every worker process runs."""

@@ -1,0 +1,1 @@
+"""What every worker runs: contract, session, store, services, the loop."""
