@@ -1,0 +1,218 @@
+"""All drivers there are: reads manifests (driver.toml) from folders, entry points and classes; imports no driver."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgpack
+
+from tierhost.host.core.spec import DriverSpec
+from tierhost.ipc.limits import DRIVERS_MAX, NAME_CHARS_MAX
+
+if TYPE_CHECKING:
+    from tierhost.host.config import Config
+
+BUILT_IN = Path(__file__).resolve().parent.parent / "workers"
+BUILT_IN_PACKAGE = "tierhost.workers"
+ENTRY_POINT_GROUP = "tierhost.drivers"
+MANIFEST = "driver.toml"
+MANIFEST_BYTES_MAX = 64 << 10
+NAME = re.compile(r"[a-z][a-z0-9-]*\Z")
+SERVICE = re.compile(r"[a-z][a-z0-9-]*\.[a-z_][a-z0-9_]*\Z")
+ENTRY = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """One driver as its `driver.toml` (or its class) describes it, with the configuration's words applied."""
+
+    name: str
+    tier: str
+    entry: str
+    summary: str = ""
+    required: bool = True
+    warm: bool = False
+    provides: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    preload: tuple[str, ...] = ()
+    limits_s: Mapping[str, float] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    package: str = ""
+    folder: str = ""
+    blob: bytes = b""
+
+    def spec(self) -> DriverSpec:
+        """What the core needs to know of it."""
+        return DriverSpec(name=self.name, tier=self.tier, required=self.required, limits_s=dict(self.limits_s))
+
+    def wire(self) -> dict[str, Any]:
+        """What the worker needs to know of it."""
+        return {
+            "name": self.name,
+            "tier": self.tier,
+            "package": self.package,
+            "path": self.folder,
+            "entry": self.entry,
+            "provides": list(self.provides),
+            "needs": list(self.needs),
+            "required": self.required,
+            "limits_s": dict(self.limits_s),
+            "config": dict(self.options),
+            "class_blob": bool(self.blob),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """The drivers that can run, and what was wrong with those that cannot."""
+
+    drivers: Mapping[str, Manifest]
+    broken: Mapping[str, str]
+
+
+def read(config: Config, folders: Iterable[Path] = (), classes: Path | None = None) -> Catalog:
+    """Find every driver: the built-in ones, installed ones (entry points), `--drivers DIR`s, classes handed over.
+
+    A later one may not take an earlier one's name. A broken manifest costs that driver only: it is listed in `broken`.
+    """
+    drivers: dict[str, Manifest] = {}
+    broken: dict[str, str] = {}
+    for source, parse in _sources(folders, classes):
+        try:
+            manifest = _configured(parse(), config)
+            if manifest.name in drivers:
+                message = f"the name '{manifest.name}' is taken by {drivers[manifest.name].folder or 'a class'}"
+                raise BadManifest(message)
+        except (BadManifest, OSError) as error:
+            broken[source] = str(error)
+            continue
+        if config.driver(manifest.name).enabled:
+            drivers[manifest.name] = manifest
+    for name in config.drivers:
+        if name not in drivers and config.driver(name).enabled:
+            broken[name] = f"the configuration speaks of driver '{name}', and there is none"
+    if len(drivers) > DRIVERS_MAX:
+        message = f"{len(drivers)} drivers found, the limit is {DRIVERS_MAX}"
+        raise BadManifest(message)
+    return Catalog(drivers, broken)
+
+
+class BadManifest(ValueError):
+    """Raised when a manifest cannot be used; names file and key."""
+
+
+def _sources(folders: Iterable[Path], classes: Path | None) -> Iterable[tuple[str, Callable[[], Manifest]]]:
+    for folder in sorted(path.parent for path in BUILT_IN.glob(f"*/{MANIFEST}")):
+        yield folder.name, lambda folder=folder: read_folder(folder, f"{BUILT_IN_PACKAGE}.{folder.name}")
+    for name, package, folder in _installed():
+        yield name, lambda folder=folder, package=package: read_folder(folder, package)
+    for parent in folders:
+        found = sorted(path.parent for path in Path(parent).absolute().glob(f"*/{MANIFEST}"))
+        if not found:
+            yield str(parent), lambda parent=parent: _nothing_in(parent)
+        for folder in found:
+            yield str(folder), lambda folder=folder: read_folder(folder, "")
+    if classes is not None and classes.is_dir():
+        for path in sorted(classes.glob("*.class")):
+            yield path.stem, lambda path=path: read_class(path)
+
+
+def _nothing_in(parent: Path) -> Manifest:
+    message = f"{parent}: no folder with a {MANIFEST} in it"
+    raise BadManifest(message)
+
+
+def _installed() -> Iterable[tuple[str, str, Path]]:
+    from importlib.metadata import entry_points  # noqa: PLC0415  # 15 ms that no other command should pay
+    from importlib.util import find_spec  # noqa: PLC0415
+
+    for point in entry_points(group=ENTRY_POINT_GROUP):
+        spec = find_spec(point.value)
+        if spec is not None and spec.submodule_search_locations:
+            yield point.name, point.value, Path(next(iter(spec.submodule_search_locations)))
+
+
+def read_folder(folder: Path, package: str) -> Manifest:
+    """Read `driver.toml` of one folder. Raises BadManifest."""
+    path = folder / MANIFEST
+    data = path.read_bytes()
+    if len(data) > MANIFEST_BYTES_MAX:
+        message = f"{path}: {len(data)} bytes, the limit is {MANIFEST_BYTES_MAX}"
+        raise BadManifest(message)
+    try:
+        raw = tomllib.loads(data.decode())
+    except ValueError as error:
+        message = f"{path}: not TOML: {error}"
+        raise BadManifest(message) from None
+    return _manifest(raw, str(path), package=package, folder=str(folder))
+
+
+def read_class(path: Path) -> Manifest:
+    """Read a driver class that a test or notebook handed over (see host.launch): its manifest and its pickled form."""
+    try:
+        raw = msgpack.unpackb(path.read_bytes())
+        return _manifest(raw["manifest"], str(path), blob=raw["blob"])
+    except (ValueError, TypeError, KeyError, msgpack.UnpackException) as error:
+        message = f"{path}: not a handed-over class: {error}"
+        raise BadManifest(message) from None
+
+
+KEYS: dict[str, tuple[type, ...]] = {
+    "name": (str,),
+    "tier": (str,),
+    "entry": (str,),
+    "summary": (str,),
+    "required": (bool,),
+    "warm": (bool,),
+    "provides": (list,),
+    "needs": (list,),
+    "preload": (list,),
+    "limits_s": (dict,),
+}
+
+
+def _manifest(raw: dict[str, Any], source: str, *, package: str = "", folder: str = "", blob: bytes = b"") -> Manifest:
+    for key, value in raw.items():
+        if key not in KEYS:
+            message = f"{source}: {key}: unknown key (known: {', '.join(KEYS)})"
+            raise BadManifest(message)
+        if not isinstance(value, KEYS[key]):
+            message = f"{source}: {key}: expected {KEYS[key][0].__name__}, got {value!r}"
+            raise BadManifest(message)
+    for key, pattern in (("name", NAME), ("tier", NAME), ("entry", ENTRY)):
+        if not pattern.match(raw.get(key, "")) or len(raw[key]) > NAME_CHARS_MAX * 2:
+            message = f"{source}: {key}: missing or not of the form {pattern.pattern}"
+            raise BadManifest(message)
+    for need in raw.get("needs", []):
+        if not isinstance(need, str) or not SERVICE.match(need):
+            message = f"{source}: needs: expected 'driver.method', got {need!r}"
+            raise BadManifest(message)
+    limits = raw.get("limits_s", {})
+    for verb, limit in limits.items():
+        if not isinstance(limit, int | float) or isinstance(limit, bool) or not 0 < limit <= 86_400:
+            message = f"{source}: limits_s.{verb}: expected seconds, got {limit!r}"
+            raise BadManifest(message)
+    lists = {key: tuple(raw.get(key, ())) for key in ("provides", "needs", "preload")}
+    plain = {key: raw[key] for key in ("name", "tier", "entry", "summary", "required", "warm") if key in raw}
+    return Manifest(**plain, **lists, limits_s=limits, package=package, folder=folder, blob=blob)
+
+
+def _configured(manifest: Manifest, config: Config) -> Manifest:
+    words = config.driver(manifest.name)
+    tier = words.tier or manifest.tier
+    if tier not in config.tiers:
+        message = f"{manifest.name}: tier '{tier}' is none of {', '.join(config.tiers)}"
+        raise BadManifest(message)
+    return replace(
+        manifest,
+        tier=tier,
+        required=manifest.required if words.required is None else words.required,
+        warm=manifest.warm if words.warm is None else words.warm,
+        limits_s={**manifest.limits_s, **words.limits_s},
+        options=words.options,
+    )

@@ -1,0 +1,111 @@
+"""One cgroup per worker where the kernel lets us: exact, race-free "everything of this life is dead"; else its session."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+MOUNTS = Path("/proc/self/mountinfo")
+FIELDS_BEFORE_TYPE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """Where workers are fenced in: a folder of the cgroup v2 tree, or None when sessions have to do."""
+
+    folder: Path | None
+
+    @classmethod
+    def build(cls, run: Path) -> Fence:
+        """Make this host's folder in the first writable cgroup v2 mount. The name follows from the runtime directory,
+        so that the next host finds it again."""
+        name = "tierhost-" + hashlib.blake2b(os.fsencode(run), digest_size=6).hexdigest()
+        for mount in _cgroup2_mounts():
+            folder = mount / name
+            try:
+                folder.mkdir(exist_ok=True)
+                probe = folder / "probe"
+                probe.mkdir(exist_ok=True)
+                usable = (probe / "cgroup.kill").exists() and os.access(probe / "cgroup.procs", os.W_OK)
+                probe.rmdir()
+            except OSError:
+                continue
+            if usable:
+                return cls(folder)
+        return cls(None)
+
+    def place(self, serial: str) -> str:
+        """Name the cgroup of one worker; the worker makes and enters it itself."""
+        return str(self.folder / serial) if self.folder else ""
+
+    def folders(self) -> list[str]:
+        """List the cgroups of workers in this host's folder."""
+        return [str(path) for path in self.folder.iterdir() if path.is_dir() and not path.name.startswith("guest")] if self.folder else []
+
+    def remove(self) -> None:
+        """Take the host's own folder away, if nobody is left in it."""
+        if self.folder:
+            try:
+                self.folder.rmdir()
+            except OSError:
+                return
+
+
+def _cgroup2_mounts() -> list[Path]:
+    found = []
+    for line in MOUNTS.read_text().splitlines():
+        before, _, after = line.partition(" - ")
+        if after.split(" ", 1)[0] == "cgroup2":
+            found.append(Path(before.split()[4]))
+    return found
+
+
+def kill_all(cgroup: str, session: int) -> None:
+    """End everything of one life at once. Safe to repeat."""
+    if cgroup:
+        try:
+            Path(cgroup, "cgroup.kill").write_text("1")
+        except FileNotFoundError:
+            pass
+        else:
+            return
+    for pid in members("", session):
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+
+
+def members(cgroup: str, session: int) -> list[int]:
+    """List the processes of one life that are not dead yet."""
+    if cgroup:
+        try:
+            return [int(pid) for pid in Path(cgroup, "cgroup.procs").read_text().split()]
+        except OSError:
+            return []
+    return [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if _alive_in(pid, session)]
+
+
+def remove(cgroup: str) -> bool:
+    """Remove the empty cgroup of a buried life. False: somebody is still in it."""
+    if not cgroup:
+        return True
+    try:
+        os.rmdir(cgroup)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def _alive_in(pid: int, session: int) -> bool:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return False
+    state, sid = fields[0], int(fields[3])
+    return sid == session and state not in "ZX"

@@ -1,0 +1,220 @@
+"""Carries out the core's commands, one small method each; what follows at once comes back as events."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from tierhost.host.core import commands, events
+
+from tierhost.host.shell.lives import Life
+from tierhost.ipc.codec import encode
+from tierhost.ipc.messages import Assign, Leave, PeerDown, PeerUp, Perform, Welcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from tierhost.host.core.commands import Command
+    from tierhost.host.core.events import Event
+    from tierhost.host.shell.equipment import Equipment
+    from tierhost.host.shell.processes import Body
+    from tierhost.ipc.messages import FromHost
+
+
+class Orders:
+    """The shell's hands. Every method returns the events that are known at once; the rest arrives through the loop."""
+
+    def __init__(self, equipment: Equipment) -> None:
+        self._of = equipment
+        self._seq = 0
+        self.up: dict[str, PeerUp] = {}
+        self.unburied: list[Body] = []
+        self.refusals: list[tuple[str, ...]] = []
+        self.ended = False
+        self._perform: dict[type[Command], Callable[..., Iterable[Event]]] = {
+            commands.StartWorker: self._start,
+            commands.RunVerb: self._run_verb,
+            commands.AdoptWorker: self._adopt,
+            commands.AnnounceUp: self._announce_up,
+            commands.AnnounceDown: self._announce_down,
+            commands.EvictWorker: self._evict,
+            commands.BuryWorker: self._bury,
+            commands.PublishPhase: self._publish_phase,
+            commands.PublishTier: self._publish_tier,
+            commands.RefuseShutdown: self._refuse,
+            commands.EndHost: self._end,
+        }
+
+    def perform(self, command: Command) -> Iterable[Event]:
+        """Do what the core ordered."""
+        return self._perform[type(command)](command)
+
+    def send(self, body: Body, message: FromHost) -> None:
+        """Say something to one worker. If it cannot be reached its death or silence will show; nobody waits here."""
+        self._of.door.send(body.identity.encode(), encode(message))
+
+    # One life.
+
+    def _start(self, command: commands.StartWorker) -> Iterable[Event]:
+        manifest = self._of.catalog.drivers[command.driver]
+        bodies = self._of.processes.bodies
+        spares = bodies.spares(manifest.name) or ([] if manifest.blob else bodies.spares(""))
+        spares.sort(key=lambda spare: not spare.parked)
+        body = spares[0] if spares else self._of.processes.order(manifest)
+        if body is None:
+            return [events.WorkerStartFailed(command.driver, command.incarnation, "the process that forks workers does not answer")]
+        body.driver, body.incarnation = command.driver, command.incarnation
+        body.slot = self._of.slots[command.driver]
+        bodies.by_driver[command.driver] = body
+        return self.assign(body) if body.parked else []
+
+    def assign(self, body: Body) -> Iterable[Event]:
+        """Give a parked body the role it was chosen for."""
+        now_s = time.monotonic()
+        self._of.beats.start(body.slot, now_s)
+        self._record(body, alive=True)
+        body.assigned = True
+        manifest = self._of.catalog.drivers[body.driver]
+        spec = manifest.wire() | self._of.common_spec
+        self.send(body, Assign(spec, body.incarnation, body.slot, self._of.facts.pid))
+        for peer in self._peers_of(body.driver):
+            self.send(body, peer)
+        return [events.WorkerStarted(body.driver, body.incarnation, body.pid)]
+
+    def _record(self, body: Body, *, alive: bool) -> None:
+        self._of.lives.write(
+            Life(
+                driver=body.driver,
+                incarnation=body.incarnation,
+                alive=alive,
+                pid=body.pid,
+                start_time=body.start_time,
+                identity=body.identity,
+                slot=body.slot,
+                cgroup=body.cgroup,
+                log=body.log.name,
+                started_s=time.monotonic(),
+            )
+        )
+
+    def _run_verb(self, command: commands.RunVerb) -> Iterable[Event]:
+        body = self._of.processes.bodies.life(command.driver, command.incarnation)
+        if body is not None:
+            self._seq += 1
+            self.send(body, Perform(self._seq, command.verb, command.limit_s))
+        return []
+
+    def _adopt(self, command: commands.AdoptWorker) -> Iterable[Event]:
+        body = self._of.processes.bodies.life(command.driver, command.incarnation)
+        if body is not None:
+            self.send(body, Welcome(body.incarnation, self._of.facts.pid))
+            for peer in self._peers_of(body.driver):
+                self.send(body, peer)
+        return []
+
+    def _evict(self, command: commands.EvictWorker) -> Iterable[Event]:
+        body = self._of.processes.bodies.life(command.driver, command.incarnation)
+        if body is None:
+            return self._never_was(command.driver, command.incarnation)
+        if not body.assigned:
+            # It never took up the role: it stays a spare, and this life had no body.
+            del self._of.processes.bodies.by_driver[body.driver]
+            body.driver, body.incarnation, body.slot = "", 0, -1
+            return self._never_was(command.driver, command.incarnation)
+        body.how = body.how or f"killed by the host: {command.reason}"
+        self._of.processes.kill(body)
+        return []
+
+    @staticmethod
+    def _never_was(driver: str, incarnation: int) -> Iterable[Event]:
+        return [events.WorkerExited(driver, incarnation, "had no process"), events.WorkerBuried(driver, incarnation)]
+
+    def _bury(self, command: commands.BuryWorker) -> Iterable[Event]:
+        body = self._of.processes.bodies.life(command.driver, command.incarnation)
+        if body is None:
+            return [events.WorkerBuried(command.driver, command.incarnation)]
+        if not self._of.processes.is_buried(body):
+            self.unburied.append(body)
+            return []
+        return self.buried(body)
+
+    def buried(self, body: Body) -> Iterable[Event]:
+        """Nothing of the body is left: forget it, keep its number."""
+        self._of.root.worker_socket(body.driver, body.incarnation).unlink(missing_ok=True)
+        self._record(body, alive=False)
+        self._of.processes.forget(body)
+        self._of.reported.pop(body.driver, None)
+        self._of.inhibitors.pop(body.driver, None)
+        return [events.WorkerBuried(body.driver, body.incarnation)]
+
+    # Who can be called.
+
+    def _announce_up(self, command: commands.AnnounceUp) -> Iterable[Event]:
+        body = self._of.processes.bodies.life(command.driver, command.incarnation)
+        if body is None:
+            return []
+        endpoint = str(self._of.root.worker_socket(command.driver, command.incarnation))
+        needs = list(self._of.catalog.drivers[command.driver].needs)
+        peer = PeerUp(command.driver, command.incarnation, endpoint, body.pid, needs)
+        self.up[command.driver] = peer
+        self._tell_peers_of(command.driver, peer)
+        details = {"driver": peer.driver, "incarnation": peer.incarnation, "endpoint": endpoint, "pid": body.pid, "needs": needs}
+        self._of.publisher.say(time.monotonic(), "host", "peer-up", command.driver, details, command.incarnation)
+        return []
+
+    def _announce_down(self, command: commands.AnnounceDown) -> Iterable[Event]:
+        peer = self.up.get(command.driver)
+        if peer is not None and peer.incarnation == command.incarnation:
+            del self.up[command.driver]
+        self._tell_peers_of(command.driver, PeerDown(command.driver, command.incarnation))
+        details = {"driver": command.driver, "incarnation": command.incarnation}
+        self._of.publisher.say(time.monotonic(), "host", "peer-down", command.driver, details, command.incarnation)
+        return []
+
+    def _peers_of(self, driver: str) -> list[PeerUp]:
+        """Lives that this driver may call or be called by; the others are none of its business."""
+        return [peer for name, peer in self.up.items() if self._are_peers(driver, name)]
+
+    def _are_peers(self, one: str, other: str) -> bool:
+        drivers = self._of.catalog.drivers
+        return one != other and (_calls(drivers[one].needs, other) or _calls(drivers[other].needs, one))
+
+    def _tell_peers_of(self, driver: str, message: PeerUp | PeerDown) -> None:
+        for body in self._of.processes.bodies.by_driver.values():
+            if body.assigned and not body.exited and self._are_peers(driver, body.driver):
+                self.send(body, message)
+
+    # What people see.
+
+    def _publish_phase(self, command: commands.PublishPhase) -> Iterable[Event]:
+        details = {"phase": command.phase, "reason": command.reason}
+        self._of.publisher.say(time.monotonic(), command.driver, "phase", command.driver, details, command.incarnation)
+        return []
+
+    def _publish_tier(self, command: commands.PublishTier) -> Iterable[Event]:
+        details = {"state": command.state, "reason": command.reason}
+        self._of.publisher.say(time.monotonic(), "host", "tier", command.tier, details)
+        text = f"tier {command.tier} {command.state}" + (f": {command.reason}" if command.reason else "")
+        self._of.readiness.tier(text)
+        tiers = self._of.core.tiers()
+        if all(tier.state in {"ready", "held"} for tier in tiers):
+            self._of.readiness.settled(", ".join(f"{tier.name} {tier.state}" for tier in tiers))
+        return []
+
+    def _refuse(self, command: commands.RefuseShutdown) -> Iterable[Event]:
+        self.refusals.append(command.reasons)
+        return []
+
+    def _end(self, _: commands.EndHost) -> Iterable[Event]:
+        self.ended = True
+        return []
+
+    def dismiss_stranger(self, routing_id: bytes, reason: str) -> None:
+        """Send away a worker that no record of ours knows."""
+        self._of.door.send(routing_id, encode(Leave(reason)))
+
+
+def _calls(needs: tuple[str, ...], driver: str) -> bool:
+    return any(need.partition(".")[0] == driver for need in needs)
+
+

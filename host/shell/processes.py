@@ -1,0 +1,250 @@
+"""Worker processes: orders forks from the zygote, keeps spares parked, and knows every body by pidfd and identity."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import msgpack
+import multiprocess
+
+from tierhost.host.shell import cgroups, procfs, zygote
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tierhost.host.catalog import Manifest
+    from tierhost.host.shell.cgroups import Fence
+    from tierhost.host.shell.lives import Life
+    from tierhost.ipc.paths import Root
+
+WORKER_ENTRY = "tierhost.workers.runtime.main:live"
+"""What a forked child runs. A string: the host never imports workers."""
+
+LOG_BYTES_EMPTY = 0
+
+
+@dataclass(slots=True)
+class Body:
+    """One process: a spare, or the worker that lives `incarnation` of `driver`. `pid` is 0 until the zygote has forked it."""
+
+    identity: str
+    warm: str
+    cgroup: str
+    log: Path
+    pid: int = 0
+    pidfd: int = -1
+    start_time: int = 0
+    parked: bool = False
+    driver: str = ""
+    incarnation: int = 0
+    slot: int = -1
+    assigned: bool = False
+    exited: bool = False
+    how: str = ""
+
+
+@dataclass(slots=True)
+class Bodies:
+    """Every process that is ours, by the three names it is asked for."""
+
+    by_identity: dict[bytes, Body] = field(default_factory=dict)
+    by_pidfd: dict[int, Body] = field(default_factory=dict)
+    by_driver: dict[str, Body] = field(default_factory=dict)
+
+    def add(self, body: Body) -> None:
+        self.by_identity[body.identity.encode()] = body
+        if body.pidfd >= 0:
+            self.by_pidfd[body.pidfd] = body
+        if body.driver:
+            self.by_driver[body.driver] = body
+
+    def life(self, driver: str, incarnation: int) -> Body | None:
+        """The body that lives exactly this life, dead or alive, until it is dropped."""
+        body = self.by_driver.get(driver)
+        return body if body is not None and body.incarnation == incarnation else None
+
+    def drop(self, body: Body) -> None:
+        self.by_identity.pop(body.identity.encode(), None)
+        self.by_pidfd.pop(body.pidfd, None)
+        if self.by_driver.get(body.driver) is body:
+            del self.by_driver[body.driver]
+
+    def spares(self, warm: str) -> list[Body]:
+        """Processes without a role that have imported this driver (or, with an empty name, none)."""
+        return [body for body in self.by_identity.values() if not body.driver and body.warm == warm and not body.exited]
+
+
+class Zygote:
+    """The host's end of the pair to the process that forks. One at a time; `start` again when it died."""
+
+    def __init__(self, preload: tuple[str, ...] = ()) -> None:
+        self.preload = preload
+        self.channel, self.pid, self.pidfd = self._start()
+
+    def _start(self) -> tuple[socket.socket, int, int]:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        for end in (ours, theirs):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, zygote.ORDER_BYTES_MAX * 2)
+        process = multiprocess.get_context("fork").Process(
+            target=zygote.serve, args=(theirs, self.preload, WORKER_ENTRY), name="tierhost-zygote", daemon=False
+        )
+        process.start()
+        theirs.close()
+        ours.setblocking(False)
+        return ours, process.pid, os.pidfd_open(process.pid)
+
+    def order(self, words: dict[str, Any]) -> bool:
+        """Ask for one fork. False: the zygote does not take orders just now (dead, or very far behind)."""
+        try:
+            self.channel.send(msgpack.packb(words))
+        except OSError:
+            return False
+        return True
+
+    def hear(self) -> list[tuple[dict[str, Any], int]]:
+        """Return what it said since, each with the pidfd that came along (or -1)."""
+        words = []
+        while True:
+            try:
+                data, fds, _, _ = socket.recv_fds(self.channel, zygote.ORDER_BYTES_MAX, 1)
+            except (BlockingIOError, ConnectionResetError):
+                return words
+            if not data:
+                return words
+            words.append((msgpack.unpackb(data), fds[0] if fds else -1))
+
+    def close(self) -> None:
+        """Let it go: it exits when it sees our end closed."""
+        self.channel.close()
+        os.close(self.pidfd)
+
+
+class Processes:
+    """Gives drivers a process and takes it away again. Called by the loop only; decides nothing about drivers."""
+
+    def __init__(self, root: Root, fence: Fence, zygote: Zygote, epoch: str) -> None:
+        self.bodies = Bodies()
+        self.zygote = zygote
+        self._root = root
+        self._fence = fence
+        self._epoch = epoch
+        self._count = 0
+        self._logs = root.run / "logs"
+        self._logs.mkdir(mode=0o700, exist_ok=True)
+
+    def order(self, manifest: Manifest | None = None) -> Body | None:
+        """Order a new spare, warm for a driver if one is given. None: the zygote takes no orders, try again later."""
+        self._count += 1
+        serial = f"{self._epoch}.{self._count}"
+        body = Body(
+            identity=serial,
+            warm=manifest.name if manifest else "",
+            cgroup=self._fence.place(serial),
+            log=self._logs / f"worker-{serial}.log",
+        )
+        launch = {
+            "run": str(self._root.run),
+            "state": str(self._root.state),
+            "identity": serial.encode(),
+            "warm": manifest.wire() if manifest else None,
+            "blob": manifest.blob if manifest else b"",
+            "host_pid": os.getpid(),
+            "log": str(body.log),
+        }
+        name = f"tierhost-{body.warm or 'spare'}"
+        words = {"serial": serial, "name": name, "cgroup": body.cgroup, "log": str(body.log), "launch": launch}
+        if not self.zygote.order(words):
+            return None
+        self.bodies.add(body)
+        return body
+
+    def adopt(self, life: Life) -> Body | None:
+        """Take over the process of a former host's record, if it is that very process and alive."""
+        try:
+            pidfd = os.pidfd_open(life.pid)
+        except ProcessLookupError:
+            return None
+        if procfs.start_time(life.pid) != life.start_time or procfs.is_dead(life.pid):
+            os.close(pidfd)
+            return None
+        body = Body(
+            identity=life.identity,
+            warm=life.driver,
+            cgroup=life.cgroup,
+            log=self._logs / life.log,
+            pid=life.pid,
+            pidfd=pidfd,
+            start_time=life.start_time,
+            parked=True,
+            driver=life.driver,
+            incarnation=life.incarnation,
+            slot=life.slot,
+            assigned=True,
+        )
+        self.bodies.add(body)
+        return body
+
+    def hear(self) -> list[Body]:
+        """Read the zygote's words; return the bodies that were just born. Exit codes are noted on their bodies."""
+        born = []
+        for words, pidfd in self.zygote.hear():
+            body = self.bodies.by_identity.get(words.get("born", words.get("gone", "")).encode())
+            if body is None:
+                if pidfd >= 0:
+                    os.close(pidfd)
+                continue
+            if "gone" in words:
+                body.how = describe_exit(words["status"])
+                continue
+            body.pid, body.pidfd = words["pid"], pidfd
+            body.start_time = procfs.start_time(body.pid) or 0
+            self.bodies.by_pidfd[pidfd] = body
+            born.append(body)
+        return born
+
+    def kill(self, body: Body) -> None:
+        """End everything of this body at once. Safe to repeat."""
+        if body.pidfd >= 0 and not body.exited:
+            signal.pidfd_send_signal(body.pidfd, signal.SIGKILL)
+        cgroups.kill_all(body.cgroup, body.pid)
+
+    def is_buried(self, body: Body) -> bool:
+        """Whether nothing is left of a dead body; what is left is killed, so ask again soon."""
+        if cgroups.members(body.cgroup, body.pid):
+            cgroups.kill_all(body.cgroup, body.pid)
+            return False
+        return True
+
+    def forget(self, body: Body) -> None:
+        """Drop a buried body: its pidfd, its cgroup, its log if it never said anything."""
+        self.bodies.drop(body)
+        cgroups.remove(body.cgroup)
+        if body.pidfd >= 0:
+            os.close(body.pidfd)
+        try:
+            if body.log.stat().st_size == LOG_BYTES_EMPTY:
+                body.log.unlink()
+        except FileNotFoundError:
+            pass
+
+    def sweep(self) -> None:
+        """Remove empty cgroups that former hosts left behind."""
+        for folder in self._fence.folders():
+            if not any(body.cgroup == folder for body in self.bodies.by_identity.values()):
+                cgroups.remove(folder)
+
+
+def describe_exit(status: int | None) -> str:
+    """Say for people how a process ended (`multiprocess`'s exit codes: minus the signal)."""
+    if status is None:
+        return "died"
+    if status < 0:
+        try:
+            return f"killed by {signal.Signals(-status).name}"
+        except ValueError:
+            return f"killed by signal {-status}"
+    return f"exited with {status}"

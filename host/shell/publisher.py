@@ -1,0 +1,53 @@
+"""What the outside hears: numbered events for whoever listens, and the last of them for whoever comes late."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from tierhost.ipc.codec import encode
+from tierhost.ipc.limits import TEXT_CHARS_MAX
+from tierhost.ipc.messages import Event
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tierhost.ipc.sockets import Loudspeaker
+
+EVENTS_KEPT = 2_000
+HOST = "host"
+
+
+class Publisher:
+    """Numbers events, keeps the latest, and says them on `events.sock` (topic: the source)."""
+
+    def __init__(self, loudspeaker: Loudspeaker) -> None:
+        self._loudspeaker = loudspeaker
+        self._kept: deque[Event] = deque(maxlen=EVENTS_KEPT)
+        self._number = 0
+
+    @property
+    def number(self) -> int:
+        """The number of the latest event."""
+        return self._number
+
+    def say(
+        self, now_s: float, source: str, kind: str, subject: str = "", details: Mapping[str, Any] | None = None, incarnation: int = 0
+    ) -> None:
+        """Publish one event. Never blocks: a listener that does not read loses events and sees it by their numbers."""
+        self._number += 1
+        event = Event(
+            number=self._number,
+            at_s=now_s,
+            source=source,
+            incarnation=incarnation,
+            kind=kind,
+            subject=subject[:TEXT_CHARS_MAX],
+            details=dict(details or {}),
+        )
+        self._kept.append(event)
+        self._loudspeaker.say(source.encode(), encode(event))
+
+    def since(self, number: int) -> list[Event]:
+        """Return the kept events after this number."""
+        return [event for event in self._kept if event.number > number]

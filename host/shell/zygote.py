@@ -1,0 +1,119 @@
+"""The process that forks workers: single-threaded, everything preloaded, frozen; it knows no driver and no socket of ZeroMQ."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import os
+import select
+import signal
+import socket
+import sys
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import msgpack
+import multiprocess
+
+if TYPE_CHECKING:
+    from multiprocess.context import ForkProcess
+
+ORDER_BYTES_MAX = 192 << 10
+"""One order over the SEQPACKET pair; bounds the size of a driver class that travels as bytes."""
+
+EXIT_ENTRY_FAILED = 70
+
+
+def serve(channel: socket.socket, preload: tuple[str, ...], entry: str) -> NoReturn:
+    """Fork a child for each order that comes over `channel`, until the host closes it.
+
+    Run as the target of one `multiprocess` process, started by the host before it opens any socket or thread of its
+    own. `entry` is "module:function"; the child calls it with the order's `launch` map and never returns. Answers to
+    the host: `{"born": serial, "pid": pid}` with a pidfd, `{"gone": serial, "status": n}` once it was reaped.
+    """
+    channel.settimeout(None)
+    _close_all_but(channel.fileno())
+    os.setsid()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for name in (entry.partition(":")[0], *preload):
+        importlib.import_module(name)
+    gc.collect()
+    # Without this every collection in a child writes into the pages it shares with all the others.
+    gc.freeze()
+    gc.disable()
+    _loop(channel, entry)
+
+
+def _loop(channel: socket.socket, entry: str) -> NoReturn:
+    children: dict[int, tuple[int, ForkProcess]] = {}
+    poll = select.poll()
+    poll.register(channel, select.POLLIN)
+    while True:
+        for fd, _ in poll.poll():
+            if fd != channel.fileno():
+                poll.unregister(fd)
+                _reap(channel, fd, *children.pop(fd))
+                continue
+            data = channel.recv(ORDER_BYTES_MAX)
+            if not data:
+                # The host is gone. The workers are not ours to end: the next host adopts them.
+                os._exit(0)
+            pidfd, serial, child = _fork(channel, msgpack.unpackb(data), entry)
+            children[pidfd] = (serial, child)
+            poll.register(pidfd, select.POLLIN)
+
+
+def _fork(channel: socket.socket, order: dict[str, Any], entry: str) -> tuple[int, int, ForkProcess]:
+    child = multiprocess.get_context("fork").Process(target=_become, args=(channel, order, entry), name=order["name"])
+    child.start()
+    # Nobody but us can reap it, so this pid cannot have been given to another process yet.
+    pidfd = os.pidfd_open(child.pid)
+    _tell(channel, {"born": order["serial"], "pid": child.pid}, pidfd)
+    return pidfd, order["serial"], child
+
+
+def _reap(channel: socket.socket, pidfd: int, serial: int, child: ForkProcess) -> None:
+    child.join()
+    os.close(pidfd)
+    _tell(channel, {"gone": serial, "status": child.exitcode})
+    child.close()
+
+
+def _tell(channel: socket.socket, words: dict[str, Any], *fds: int) -> None:
+    try:
+        socket.send_fds(channel, [msgpack.packb(words)], list(fds))
+    except (BrokenPipeError, ConnectionResetError):
+        os._exit(0)
+
+
+def _become(channel: socket.socket, order: dict[str, Any], entry: str) -> NoReturn:
+    """Turn the forked child into a worker: own session, own cgroup, own log; then run the entry point."""
+    channel.detach()
+    os.setsid()
+    _move_to(order["cgroup"])
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_DFL)
+    log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    os.dup2(null, 0)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    _close_all_but(2)
+    gc.enable()
+    module, _, function = entry.partition(":")
+    getattr(sys.modules[module], function)(order["launch"])
+    os._exit(EXIT_ENTRY_FAILED)
+
+
+def _move_to(cgroup: str) -> None:
+    if not cgroup:
+        return
+    os.makedirs(cgroup, exist_ok=True)
+    with open(os.path.join(cgroup, "cgroup.procs"), "w", encoding="ascii") as procs:
+        procs.write("0")
+
+
+def _close_all_but(keep: int) -> None:
+    """Close every file above stderr but one: the host's lock must not live on in its children."""
+    top = os.sysconf("SC_OPEN_MAX")
+    os.closerange(3, keep) if keep > 3 else None
+    os.closerange(max(3, keep + 1), top)
