@@ -138,7 +138,7 @@ class Supervisor:
 
     def _start_failed(self, event: events.WorkerStartFailed, now_s: float) -> None:
         track = self._living(event, now_s)
-        if track is not None:
+        if track is not None and track.phase is not Phase.EVICTING:
             self._fail(track, event.reason, now_s)
 
     def _greeted(self, event: events.WorkerGreeted, now_s: float) -> None:

@@ -1,0 +1,42 @@
+"""What is left of a root once its host is down: processes, mounts, loop devices, cgroups."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def processes(folder: Path) -> list[int]:
+    """Processes whose command line, working directory or open files are about this folder (ours excepted)."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid() and _is_about(entry, str(folder)):
+            found.append(int(entry.name))
+    return found
+
+
+def _is_about(entry: Path, folder: str) -> bool:
+    try:
+        if folder.encode() in (entry / "cmdline").read_bytes():
+            return True
+        return any(os.readlink(fd).startswith(folder + "/") for fd in (entry / "fd").iterdir())
+    except OSError:
+        return False
+
+
+def mounts(folder: Path) -> list[str]:
+    """Mount points below this folder."""
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    return [line.split()[4] for line in lines if line.split()[4].startswith(f"{folder}/")]
+
+
+def loops(folder: Path) -> list[str]:
+    """Loop devices whose backing file lies below this folder."""
+    found = []
+    for backing in Path("/sys/block").glob("loop*/loop/backing_file"):
+        try:
+            if backing.read_text().startswith(f"{folder}/"):
+                found.append(backing.parent.parent.name)
+        except OSError:
+            continue
+    return found

@@ -1,0 +1,159 @@
+"""One life of one driver: its stores, its context, its object, its door, and the verbs it runs."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from tierhost.ipc.admission import Admission
+from tierhost.ipc.calls import failure_of
+from tierhost.ipc.codec import encode
+from tierhost.ipc.errors import PeerAbsent
+from tierhost.ipc.limits import TEXT_CHARS_MAX
+from tierhost.workers.runtime import calling
+from tierhost.workers.runtime.contract import Context, InitResult, Skip, StateDriver
+from tierhost.workers.runtime.guard import Outcome, guarded
+from tierhost.workers.runtime.jobs import Jobs
+from tierhost.workers.runtime.loading import offers
+from tierhost.workers.runtime.outbox import Outbox
+from tierhost.workers.runtime.pool import Pool
+from tierhost.workers.runtime.services import Services
+from tierhost.workers.runtime.serving import Serving
+from tierhost.workers.runtime.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tierhost.ipc.admission import Admitted
+    from tierhost.ipc.directory import Directory
+    from tierhost.ipc.paths import Root
+    from tierhost.ipc.sockets import Sockets
+
+
+class Life:
+    """Made at Assign, in the loop's thread. Nothing in here outlives the process but what the stores keep."""
+
+    def __init__(
+        self,
+        spec: dict[str, Any],
+        incarnation: int,
+        root: Root,
+        sockets: Sockets,
+        directory: Directory,
+        later: Callable[[float, Callable[[], None]], None],
+    ) -> None:
+        self.spec = spec
+        self.name: str = spec["name"]
+        self.incarnation = incarnation
+        self.outbox = Outbox(self.name, incarnation)
+        self.jobs = Jobs()
+        self.services = Services(self.name, incarnation, frozenset(spec["needs"]), self.jobs, sockets, directory)
+        self.pool = Pool(self.services.leave_thread)
+        self.refused = 0
+        self.door = sockets.door(root.worker_socket(self.name, incarnation))
+        self._exposed: dict[str, Any] = {}
+        self._offers: dict[str, bool] = {}
+        self.admission = Admission(self.name, incarnation, spec["owner_uid"], self._offers, directory)
+        self._root = root
+        self._later = later
+        self._driver: StateDriver | None = None
+        self._serving: Serving | None = None
+        self._trouble: str = ""
+        self._initialized = False
+
+    def build(self, loaded: Outcome) -> None:
+        """Open the stores and construct the driver. What goes wrong is the answer to state_initialize."""
+        outcome = loaded if loaded.error else guarded("constructing the driver", self._build, loaded.value)
+        if outcome.error is not None:
+            self._trouble = str(outcome.error)
+
+    def _build(self, driver_class: type[StateDriver]) -> None:
+        state_dir, run_dir = self._root.driver_state(self.name), self._root.driver_run(self.name)
+        boot_id = self.spec["boot_id"]
+        context = Context(
+            name=self.name,
+            incarnation=self.incarnation,
+            boot_id=boot_id,
+            privileged=self.spec["privileged"],
+            state_dir=state_dir,
+            run_dir=run_dir,
+            config=self.spec["config"],
+            persistent=Store.open(state_dir, "persistent", boot_id=None),
+            run=Store.open(run_dir, "run", boot_id=boot_id),
+            services=self.services,
+            jobs=self.jobs,
+            emit=self.outbox.emit,
+            degrade=self.outbox.degrade,
+            mend=self.outbox.mend,
+            later=self._later,
+            caller=calling.CALLER.get,
+        )
+        for store in (context.persistent, context.run):
+            for mended in store.repaired:
+                self.outbox.emit("state-file-mended", mended, {})
+            for damage in store.damage():
+                self.outbox.degrade(f"{damage.table} {damage.key}".strip() or "state", damage.reason)
+        self._exposed.update(offers(driver_class))
+        self._driver = driver_class(context)
+        self._serving = Serving(self._driver, context, self._exposed, self.outbox, self.pool.run, self.admission.finished)
+
+    # Verbs.
+
+    def perform(self, verb: str, remaining_s: float) -> tuple[str, str]:
+        """Run one verb in the calling thread; return its outcome and, if there is one, the reason."""
+        if self._driver is None:
+            return "failed", self._trouble
+
+
+        calling.DEADLINE_S.set(time.monotonic() + remaining_s)
+        try:
+            outcome = guarded(verb, self._verb(verb))
+        finally:
+            calling.DEADLINE_S.set(None)
+        self.outbox.dirty = True
+        if outcome.error is not None:
+            return "failed", str(outcome.error)[:TEXT_CHARS_MAX]
+        if isinstance(outcome.value, Skip):
+            return "skipped", str(outcome.value)[:TEXT_CHARS_MAX]
+        if verb == "state_initialize":
+            return self._initialize_outcome(outcome.value)
+        return "complete", ""
+
+    def _verb(self, verb: str) -> Callable[[], Any]:
+        driver = self._driver
+        assert driver is not None
+
+        def run() -> Any:
+            if verb != "state_initialize":
+                return getattr(driver, verb)()
+            try:
+                return driver.state_initialize(privileged=self.spec["privileged"], inhibit=self.outbox.inhibit)
+            except Skip as skip:
+                return skip
+
+        return run
+
+    def _initialize_outcome(self, value: object) -> tuple[str, str]:
+        if not isinstance(value, InitResult):
+            return "failed", f"state_initialize returned {value!r:.100}, expected an InitResult"
+        if value is InitResult.COMPLETE:
+            self._offers.update({name: exposure.service for name, exposure in self._exposed.items()})
+            self._initialized = True
+        return value.value, "" if value is not InitResult.FAILED else "state_initialize returned FAILED"
+
+    def objects(self) -> dict[str, Any]:
+        """Count the objects, for status."""
+        if self._driver is None or not self._initialized:
+            return {}
+        outcome = guarded("objects", self._driver.objects)
+        return outcome.value if isinstance(outcome.value, dict) else {}
+
+    def serve(self, admitted: Admitted) -> bytes | None:
+        """Begin a call; see Serving.serve."""
+        if self._serving is None or not self._initialized:
+            self.admission.finished(admitted.arrival.peer.pid)
+            error = PeerAbsent("it is not initialized yet", subject=f"driver {self.name}", hint="try again in a moment")
+            return encode(failure_of(error, admitted.arrival.request.call_id, self.incarnation))
+        return self._serving.serve(admitted)
+
+
