@@ -32,6 +32,7 @@ class Settings:
     drivers_dirs: tuple[Path, ...] = ()
     config_file: Path | None = None
     ready_fd: int | None = None
+    progress: bool = False
 
 
 @dataclass(frozen=True, slots=True)

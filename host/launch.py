@@ -60,12 +60,17 @@ def hand_over(root: Root, drivers: Iterable[type]) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for driver in drivers:
         manifest = _manifest_of(driver)
+        home = driver.__module__
         try:
+            # By value whatever module it stands in: the worker need not be able to import that.
+            driver.__module__ = "__main__"
             blob = dill.dumps(driver, byref=False, recurse=True)
         except (TypeError, ValueError, AttributeError, RecursionError, dill.PicklingError) as error:
             reason = f"the class cannot be carried into a worker: {error}"
             hint = "do not refer to locks, sockets, threads or contexts outside the class"
             raise CannotLaunch(reason, subject=driver.__qualname__, hint=hint) from None
+        finally:
+            driver.__module__ = home
         if len(blob) > CLASS_BYTES_MAX:
             reason = f"the class and what it refers to have {len(blob)} bytes, the limit is {CLASS_BYTES_MAX}"
             raise CannotLaunch(reason, subject=driver.__qualname__, hint="import large things inside its methods")
@@ -87,11 +92,12 @@ def _manifest_of(driver: Any) -> dict[str, Any]:
     }
 
 
-def start(root: Root, folder: Path, *, drivers: Iterable[type] = (), options: Iterable[str] = ()) -> Running:
-    """Start `tierhost up` on `--root folder` and return once its tiers are as far as they get. Raises CannotLaunch."""
+def start(root: Root, folder: Path | None, *, drivers: Iterable[type] = (), options: Iterable[str] = ()) -> Running:
+    """Start `tierhost up` on `--root folder` (None: the default places) and return once its tiers are as far as they get. Raises CannotLaunch."""
     hand_over(root, drivers)
     ready_read, ready_write = os.pipe()
-    argv = [sys.executable, "-m", "tierhost.host", "--root", str(folder), "up", "--ready-fd", str(ready_write), *options]
+    where = ["--root", str(folder)] if folder else []
+    argv = [sys.executable, "-m", "tierhost.host", *where, "up", "--ready-fd", str(ready_write), *options]
     log = root.run / "host.log"
     root.run.mkdir(mode=0o700, parents=True, exist_ok=True)
     with log.open("ab") as output:
@@ -105,5 +111,5 @@ def start(root: Root, folder: Path, *, drivers: Iterable[type] = (), options: It
     if not word:
         process.wait(STOP_DEADLINE_S)
         reason = f"the host ended with exit code {process.returncode}: {log.read_text()[-2000:].strip()}"
-        raise CannotLaunch(reason, subject=str(folder), hint=f"see {log}")
+        raise CannotLaunch(reason, subject=str(root.run), hint=f"see {log}")
     return Running(root, process)

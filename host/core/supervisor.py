@@ -340,7 +340,7 @@ class Supervisor:
     def _go_on_stopping(self, track: Track, now_s: float, verbs: tuple[str, ...] = ()) -> None:
         track.to_stop = verbs or track.to_stop[1:]
         if not track.to_stop:
-            self._evict(track, "", After.STOP, now_s)
+            self._evict(track, "all its verbs are done", After.STOP, now_s)
             return
         if track.to_stop[0] == "state_cleanup":
             self._move(track, Phase.CLEANING_UP, now_s)

@@ -57,10 +57,14 @@ class Loop:
 
     def run(self, first: Iterable[Event]) -> None:
         """Turn until the core says that the host is to end. `first`: what is known before the first turn."""
-        self.tell(first)
-        while not self._orders.ended:
-            self.turn()
-        self._control.settle_shutdown()
+        try:
+            self.tell(first)
+            while not self._orders.ended:
+                self.turn()
+            self._control.settle_shutdown()
+        finally:
+            signal.set_wakeup_fd(-1)
+            self._signals.close()
 
     def tell(self, facts: Iterable[Event]) -> None:
         """Give events to the core and carry out its commands, until nothing follows from them."""

@@ -33,6 +33,9 @@ def serve(channel: socket.socket, preload: tuple[str, ...], entry: str) -> NoRet
     channel.settimeout(None)
     _close_all_but(channel.fileno())
     os.setsid()
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for name in (entry.partition(":")[0], *preload):
         importlib.import_module(name)
@@ -53,7 +56,10 @@ def _loop(channel: socket.socket, entry: str) -> NoReturn:
                 poll.unregister(fd)
                 _reap(channel, fd, *children.pop(fd))
                 continue
-            data = channel.recv(ORDER_BYTES_MAX)
+            try:
+                data = channel.recv(ORDER_BYTES_MAX)
+            except ConnectionResetError:
+                data = b""
             if not data:
                 # The host is gone. The workers are not ours to end: the next host adopts them.
                 os._exit(0)
