@@ -169,6 +169,15 @@ class Element:
             if node is not None and node not in self._children:
                 raise Unsupported(f"<{tag}> is not supported here, and ignoring it would not be safe (line {node.sourceline})", subject=self.path)
 
+    def set_child_text(self, tag: str, text: str) -> None:
+        """Write a child's text, making the child (first of all) if it is not there."""
+        node = self._node.find(tag)
+        if node is None:
+            node = etree.Element(tag)
+            self._node.insert(0, node)
+        node.text = text
+        next(self.children(tag)).keep()
+
     def bad(self, text: str) -> BadDefinition:
         """Make the error about this element, with its line."""
         return BadDefinition(f"{text} (line {self.line})", subject=self.path)
