@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 ORDER_BYTES_MAX = 192 << 10
 """One order over the SEQPACKET pair; bounds the size of a driver class that travels as bytes."""
 
+REAP_AFTER_MS = 20
+
 EXIT_ENTRY_FAILED = 70
 
 
@@ -50,11 +52,17 @@ def _loop(channel: socket.socket, entry: str) -> NoReturn:
     children: dict[int, tuple[int, ForkProcess]] = {}
     poll = select.poll()
     poll.register(channel, select.POLLIN)
+    dead: list[int] = []
     while True:
-        for fd, _ in poll.poll():
+        # A zombie says how it died to whoever looks; the host gets a moment to look before it is reaped.
+        ready = poll.poll(REAP_AFTER_MS if dead else None)
+        for fd in dead:
+            _reap(channel, fd, *children.pop(fd))
+        dead = [fd for fd, _ in ready if fd != channel.fileno()]
+        for fd in dead:
+            poll.unregister(fd)
+        for fd, _ in ready:
             if fd != channel.fileno():
-                poll.unregister(fd)
-                _reap(channel, fd, *children.pop(fd))
                 continue
             try:
                 data = channel.recv(ORDER_BYTES_MAX)

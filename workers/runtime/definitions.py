@@ -37,11 +37,11 @@ def parse(text: str, root: str) -> Element:
     try:
         node = etree.fromstring(data, parser)
     except (etree.XMLSyntaxError, ValueError) as error:
-        raise BadDefinition(f"not well-formed XML: {error}", subject=f"<{root}>") from None
+        raise BadDefinition(f"not well-formed XML: {error!s}", subject=f"<{root}>") from None
     if node.getroottree().docinfo.doctype:
         raise BadDefinition("a document type declaration is not allowed", subject=f"<{root}>", hint="remove <!DOCTYPE ...>")
     if node.tag != root:
-        raise BadDefinition(f"the document element is <{node.tag}>, expected <{root}>", subject=f"<{root}>")
+        raise BadDefinition(f"the document element is <{node.tag!s}>, expected <{root}>", subject=f"<{root}>")
     _bound(node, root)
     return Element(node, f"/{root}")
 
@@ -159,7 +159,7 @@ class Element:
         lost = [f"{self.path}/@{name} (line {self.line})" for name in map(str, self._node.attrib) if name not in self._attributes]
         for node in self._node.iterchildren("*"):
             known = self._children.get(node)
-            lost += known.unread() if known else [f"{self.path}/{node.tag} (line {node.sourceline})"]
+            lost += known.unread() if known else [f"{self.path}/{node.tag!s} (line {node.sourceline})"]
         return lost
 
     def refuse(self, *unsafe: str) -> None:
@@ -184,4 +184,4 @@ class Element:
 
     def xml(self) -> str:
         """Return the element as text."""
-        return etree.tostring(self._node, encoding="unicode", pretty_print=True)
+        return str(etree.tostring(self._node, encoding="unicode", pretty_print=True))
