@@ -1,25 +1,25 @@
-"""Whether a driver that failed may try again, and when: pure arithmetic on the moments of its failures."""
+"""Restart arithmetic: how many failures are normal, and how long to wait before the next life. No clock in here."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tierhost.host.core.spec import Policy
 
-QUARANTINE: Final = None
-"""The answer of `wait_s` when the driver must not try again."""
+
+def add_failure(failures: tuple[float, ...], now_s: float, policy: Policy) -> tuple[float, ...]:
+    """Return the failures that still count, this one included. Every failure counts, whenever in a life it happens."""
+    return (*(at_s for at_s in failures if now_s - at_s < policy.intensity_period_s), now_s)
 
 
-def recent(failures_s: tuple[float, ...], now_s: float, period_s: float) -> tuple[float, ...]:
-    """Forget the failures that are older than the period."""
-    return tuple(failed_s for failed_s in failures_s if now_s - failed_s <= period_s)
+def is_too_many(failures: tuple[float, ...], policy: Policy) -> bool:
+    """Whether it is time for quarantine."""
+    return len(failures) > policy.intensity_max
 
 
-def wait_s(failures: int, policy: Policy) -> float | None:
-    """Say how long to wait after so many failures within the period, the latest included; QUARANTINE: for a person."""
-    if failures > policy.intensity_max:
-        return QUARANTINE
-    if failures <= 1:
-        return policy.backoff_first_s
-    return min(policy.backoff_max_s, policy.backoff_step_s * 2.0 ** min(failures - 2, 64))
+def backoff_s(failures: tuple[float, ...], policy: Policy) -> float:
+    """How long to wait: nothing after the first failure, since backoff is for crash loops; then doubling, with a cap."""
+    if len(failures) <= 1:
+        return 0.0
+    return float(min(policy.backoff_first_s * 2 ** (len(failures) - 2), policy.backoff_max_s))

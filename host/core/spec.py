@@ -1,27 +1,28 @@
-"""What the core is told before anything happens: the drivers there are, and how patient to be with them."""
+"""What the core is told before anything starts: the drivers, and the numbers of its policy."""
 
-from collections.abc import Mapping
+from __future__ import annotations
+
 from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING
 
-VERB_LIMITS_S: Final[Mapping[str, float]] = MappingProxyType(
-    {
-        "initialize": 30.0,
-        "auto_start": 120.0,
-        "reload": 60.0,
-        "stop": 300.0,
-        "shutdown_prepare": 10.0,
-        "shutdown_wait": 30.0,
-        "cleanup": 10.0,
-    }
-)
-"""How long each verb may take when the driver's manifest does not say. Saving guests is slow, giving back is not."""
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+VERB_LIMITS_S = {
+    "state_initialize": 30.0,
+    "state_auto_start": 120.0,
+    "state_reload": 60.0,
+    "state_stop": 120.0,
+    "state_shutdown_prepare": 5.0,
+    "state_shutdown_wait": 30.0,
+    "state_cleanup": 10.0,
+}
+"""How long each verb may take where the driver's manifest does not say."""
 
 
 @dataclass(frozen=True, slots=True)
 class DriverSpec:
-    """One driver, as far as the core needs to know it. `limits_s` names verbs without their "state_"."""
+    """One driver, as far as the core cares. `limits_s`: verb without "state_" -> seconds."""
 
     name: str
     tier: str
@@ -29,29 +30,20 @@ class DriverSpec:
     limits_s: Mapping[str, float] = field(default_factory=dict)
 
     def limit_s(self, verb: str) -> float:
-        """How long this driver may take for `verb` ("state_initialize")."""
-        short = verb.removeprefix("state_")
-        return self.limits_s.get(short, VERB_LIMITS_S[short])
+        """How long this driver may take for a verb."""
+        return self.limits_s.get(verb.removeprefix("state_"), VERB_LIMITS_S[verb])
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How often to try again, and how long to wait for anything. The same for every driver; the budgets are per driver.
-
-    More than `intensity_max` failures within `intensity_period_s` end in quarantine. The first failure in that period
-    costs a wait of `backoff_first_s` (none), the second `backoff_step_s`, and then twice the wait before, at most
-    `backoff_max_s`. A worker must beat every `patience_s`, or every `patience_stopped_s` if the kernel says that it is
-    stopped; it must greet `greet_s` after it was ordered (`adopt_s` if a former host left it behind), and be dead
-    `evict_s` after it was killed (then the kill is repeated, for nothing else can be done).
-    """
+    """How patient the host is. More than `intensity_max` failures of one driver within `intensity_period_s` end in quarantine."""
 
     intensity_max: int = 5
     intensity_period_s: float = 10.0
-    backoff_first_s: float = 0.0
-    backoff_step_s: float = 0.1
+    backoff_first_s: float = 0.1
     backoff_max_s: float = 8.0
-    patience_stopped_s: float = 0.5
-    patience_s: float = 5.0
     greet_s: float = 10.0
     adopt_s: float = 3.0
     evict_s: float = 5.0
+    patience_stopped_s: float = 0.5
+    patience_s: float = 5.0
