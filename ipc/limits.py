@@ -14,8 +14,14 @@ DEPTH_MAX: Final = 16
 ITEMS_MAX: Final = 65_536
 """Entries of one list or map."""
 
+VALUES_MAX: Final = 262_144
+"""Values in one message, all lists and maps together: what it becomes in memory is bounded too, not just its bytes."""
+
 NAME_CHARS_MAX: Final = 64
 """A driver's or a method's name."""
+
+CALL_ID_BYTES_MAX: Final = 64
+"""What a caller may name a call; ours have 16 bytes."""
 
 TEXT_CHARS_MAX: Final = 16_384
 """A reason, an error's text: for people, so short."""
