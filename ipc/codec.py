@@ -22,10 +22,12 @@ from tierhost.ipc.limits import (
     TEXT_CHARS_MAX,
     VALUES_MAX,
 )
-from tierhost.ipc.messages import Message
+
+if typing.TYPE_CHECKING:
+    from tierhost.ipc.messages import Message
 
 
-class NotInLanguage(TypeError):
+class NotInLanguage(TypeError):  # noqa: N818  # named for what happened, like the rest of our vocabulary
     """Raised by encode when a value cannot travel: the sender's mistake, named by place and type, never by content."""
 
 
@@ -56,6 +58,7 @@ NAMES: Final = frozenset({"warm", "driver", "phase", "verb", "outcome", "kind", 
 PACKER_BYTES: Final = 4096
 
 Check = Callable[[Any], bool]
+Pick = Callable[[Any], tuple[Any, ...]]
 
 
 def encode(message: Message) -> bytes:
@@ -256,12 +259,16 @@ def _check_for(name: str, annotation: Any) -> Check:
     return _BY_TYPE.get(annotation, _is_value)
 
 
-def _shape_of(kind: type[Message], tag: int) -> tuple[int, Callable[[Message], tuple[Any, ...]], tuple[str, ...], tuple[Check, ...]]:
-    hints = typing.get_type_hints(kind)
-    names = tuple(kind.__dataclass_fields__)
+def _picker(names: tuple[str, ...]) -> Pick:
     pick = attrgetter(*names)
     # attrgetter returns a bare value, not a tuple, when it is given one name.
-    return tag, pick if len(names) > 1 else lambda message: (pick(message),), names, tuple(_check_for(name, hints[name]) for name in names)
+    return pick if len(names) > 1 else lambda message: (pick(message),)
+
+
+def _shape_of(kind: type[Message], tag: int) -> tuple[int, Pick, tuple[str, ...], tuple[Check, ...]]:
+    hints = typing.get_type_hints(kind)
+    names = tuple(kind.__dataclass_fields__)
+    return tag, _picker(names), names, tuple(_check_for(name, hints[name]) for name in names)
 
 
 _BY_CLASS: Final = {kind: _shape_of(kind, tag) for tag, kind in enumerate(KINDS)}
@@ -282,8 +289,8 @@ def _fault(value: Any, depth: int = 0) -> str:
         return "has a key that is no text"
     for place, item in enumerate(value) if type(value) is list else value.items():
         if not _is_value(item):
-            return f"[{place!r:.40}]{_fault(item, depth + 1).removeprefix(' ')}" if type(item) in {list, dict} else f"[{place!r:.40}] {_fault(item)}"
-    return f"is a {type(value).__name__} that is not allowed there, or too much: at most {VALUES_MAX} values, {DEPTH_MAX} deep"
+            return f"at {place!r:.40} {_fault(item, depth + 1)}"
+    return f"is {_described(value)}, which is not allowed there, or too much: {VALUES_MAX} values and {DEPTH_MAX} levels at most"
 
 
 def _described(value: Any) -> str:
