@@ -93,9 +93,17 @@ class Life:
                 self.outbox.emit("state-file-mended", mended, {})
             for damage in store.damage():
                 self.outbox.degrade(f"{damage.table} {damage.key}".strip() or "state", damage.reason)
+            store.watch(self._state_file)
         self._exposed.update(offers(driver_class))
         self._driver = driver_class(context)
         self._serving = Serving(self._driver, context, self._exposed, self.outbox, self.pool.run, self.admission.finished)
+
+    def _state_file(self, name: str, trouble: str) -> None:
+        """Show a state file that fails: the store goes on with its mirror, but without a second one."""
+        if trouble:
+            self.outbox.degrade(f"state file {name}", trouble)
+        else:
+            self.outbox.mend(f"state file {name}")
 
     # Verbs.
 

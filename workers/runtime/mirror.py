@@ -1,167 +1,234 @@
-"""One of the two files of a store: SQLite, every row with a digest, and an honest word on whether it can be trusted."""
+"""One of the two SQLite files of a store: read it whole, commit to it, notice damage, make it anew beside the evidence."""
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import os
 import sqlite3
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
-import msgpack
+from tierhost.workers.runtime.files import evidence_path, sync_folder
+from tierhost.workers.runtime.rows import SEAL_KEY, Changes, Copy, Key, Row, Rows, Seal, raw_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
-Key: TypeAlias = tuple[str, str]
-META: Key = ("", "meta")
-ASIDE_MAX = 3
-DIGEST_BYTES = 16
-BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY})
-SUFFIXES = ("", "-wal", "-shm", "-journal")
+BUSY_S: Final = 1.0
+"""How long to wait for a lock on the file. A life before ours is dead by now, so this is for people with an sqlite3 prompt."""
+
+CHECKPOINT_PAGES: Final = 64
+"""Log pages before SQLite folds them into the file: what is in the log must be read again at each open."""
+
+CACHE_KIB: Final = 128
+"""SQLite's page cache. All rows are in our memory already."""
+
+_TABLE: Final = (
+    "CREATE TABLE rows(tbl BLOB NOT NULL, key BLOB NOT NULL, gen INTEGER NOT NULL, body BLOB NOT NULL, digest BLOB NOT NULL, "
+    "PRIMARY KEY(tbl, key)) WITHOUT ROWID"
+)
+_READ: Final = "SELECT tbl, key, gen, body, digest FROM rows"
+_PUT: Final = "INSERT OR REPLACE INTO rows VALUES(?, ?, ?, ?, ?)"
+_DELETE: Final = "DELETE FROM rows WHERE tbl = ? AND key = ?"
+
+_PLACE: Final = frozenset({"BUSY", "LOCKED", "PERM", "READONLY", "IOERR", "FULL", "CANTOPEN", "NOMEM", "NOLFS", "AUTH"})
+"""SQLite's complaints about the place (disk, rights, memory), as against the content of the file."""
 
 
-@dataclass(slots=True)
-class Contents:
-    """What a file holds. `bad`: rows whose digest is wrong, with the reason; `trouble`: why the file as a whole is not right."""
+class MirrorFailed(Exception):
+    """Raised when a file could not be read or written. `place` tells a bad disk, right or lock from bad content."""
 
-    generation: int = 0
-    boot_id: str = ""
-    rows: dict[Key, bytes] = field(default_factory=dict)
-    bad: dict[Key, str] = field(default_factory=dict)
-    trouble: str = ""
+    def __init__(self, text: str, *, place: bool, busy: bool = False) -> None:
+        super().__init__(text)
+        self.text = text
+        self.place = place
+        self.busy = busy
 
 
 class Mirror:
-    """One SQLite file (WAL, synchronous=FULL), used by one process at a time: the host buries a life before the next."""
+    """One file and its write-ahead log.
 
-    def __init__(self, path: Path, identity: str) -> None:
+    The connection is exclusive, so SQLite keeps the log's index in memory: there is no -shm file to lose, and a second
+    opener is refused. `missed` holds the changes that this file still lacks; `trouble` says why, or is empty.
+    """
+
+    def __init__(self, path: Path) -> None:
         self.path = path
-        self._identity = identity.encode()
-        self._db: sqlite3.Connection | None = None
-        self._inode = 0
+        self.trouble = ""
+        self.missed: dict[Key, Row | None] = {}
+        self._name = str(path)
+        self._wal_name = f"{path}-wal"
+        self._connection: sqlite3.Connection | None = None
+        self._seen: tuple[object, ...] = ()
+        self._writable = False
 
-    def load(self) -> Contents:
-        """Read everything and check it. Damage never raises: it is in the answer."""
-        if not self.path.exists():
-            return Contents(trouble="is missing")
+    def read(self) -> Copy:
+        """Open the file and read all of it. What cannot be read is said in the copy, not raised.
+
+        Raises MirrorFailed only for what is no fault of the file: it is locked, or disk or rights forbid to read it.
+        """
         try:
-            self._connect()
-            assert self._db is not None
-            found = self._db.execute("SELECT tbl, key, data, digest FROM rows").fetchall()
-        except sqlite3.DatabaseError as error:
-            self.close()
-            if getattr(error, "sqlite_errorcode", None) in BUSY:
-                # Not damage: somebody else has it open. Touching it now could cost what is in it.
-                raise
-            return Contents(trouble=f"cannot be read: {error}")
-        return self._check(found)
-
-    def _check(self, found: list[Any]) -> Contents:
-        contents = Contents()
-        for table, key, data, digest in found:
-            if not isinstance(data, bytes) or digest != self._digest((table, key), data):
-                contents.bad[(table, key)] = "its digest is wrong"
-            else:
-                contents.rows[(table, key)] = data
-        meta = contents.rows.pop(META, None)
-        if meta is None:
-            contents.trouble = "has lost its heading, or belongs to another store"
-            return contents
-        heading = msgpack.unpackb(meta)
-        contents.generation, contents.boot_id = heading["generation"], heading["boot_id"]
-        if heading["count"] != len(contents.rows) + len(contents.bad):
-            contents.trouble = f"has {len(contents.rows) + len(contents.bad)} rows, and should have {heading['count']}"
-        elif contents.bad:
-            contents.trouble = f"has {len(contents.bad)} broken rows"
-        return contents
-
-    def _connect(self) -> None:
-        self._db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=1.0, cached_statements=16)
-        # Alone on purpose: no shared-memory file, and no lock to take for every commit.
-        self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
-        self._inode = os.stat(self.path).st_ino
-
-    def is_in_place(self) -> bool:
-        """Whether the file we write is still the one that the next life will find."""
-        try:
-            return self._db is not None and os.stat(self.path).st_ino == self._inode
+            if os.stat(self._name).st_size == 0:
+                return Copy(trouble="is empty")
         except FileNotFoundError:
-            return False
-
-    def remake(self, generation: int, boot_id: str, rows: dict[Key, bytes]) -> None:
-        """Write the whole file afresh; what stood there is moved aside as evidence, if there was anything."""
-        self.close()
-        self._set_aside()
-        fd = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        os.close(fd)
-        self._connect()
-        assert self._db is not None
-        self._db.execute("BEGIN IMMEDIATE")
-        self._db.execute("CREATE TABLE rows (tbl TEXT, key TEXT, data BLOB, digest BLOB, PRIMARY KEY (tbl, key)) WITHOUT ROWID")
-        self._write(rows.items())
-        self._write([(META, heading(generation, boot_id, len(rows)))])
-        self._db.execute("COMMIT")
-        _sync_folder(self.path.parent)
-
-    def commit(self, changed: dict[Key, bytes | None], meta: bytes) -> None:
-        """Make one transaction durable. Raises sqlite3.Error or OSError and leaves the file as it was."""
-        assert self._db is not None
-        self._db.execute("BEGIN IMMEDIATE")
+            return Copy(trouble="is missing")
+        except OSError as error:
+            raise _failure(self.path, error) from error
         try:
-            self._db.executemany("DELETE FROM rows WHERE tbl=? AND key=?", [key for key, data in changed.items() if data is None])
-            self._write((key, data) for key, data in changed.items() if data is not None)
-            self._write([(META, meta)])
-            self._db.execute("COMMIT")
-        except BaseException:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise
+            self._open()
+            return Copy(raw=self._run(_READ).fetchall())
+        except sqlite3.Error as error:
+            failure = _failure(self.path, error)
+            if failure.place:
+                raise failure from error
+            return Copy(raw=self._salvage(), trouble=failure.text)
+        finally:
+            self._look()
 
-    def _write(self, rows: Iterable[tuple[Key, bytes]]) -> None:
-        assert self._db is not None
-        values = [(*key, data, self._digest(key, data)) for key, data in rows]
-        self._db.executemany("INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?)", values)
+    def _open(self) -> None:
+        # autocommit, and any thread: the store's lock sees to it that there is one at a time
+        self._connection = sqlite3.connect(self._name, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+        self._connection.execute("PRAGMA locking_mode=EXCLUSIVE")
 
-    def _digest(self, key: Key, data: bytes) -> bytes:
-        what = b"\0".join((self._identity, key[0].encode(), key[1].encode(), data))
-        return hashlib.blake2b(what, digest_size=DIGEST_BYTES).digest()
+    def _run(self, statement: str) -> sqlite3.Cursor:
+        if self._connection is None:
+            raise MirrorFailed(f"{self.path}: not open", place=False)
+        return self._connection.execute(statement)
+
+    def _salvage(self) -> list[tuple[object, object, object, object, object]]:
+        """Read from the front and from the back until a bad page stops each."""
+        found: dict[object, tuple[object, object, object, object, object]] = {}
+        for order in ("", " ORDER BY tbl DESC, key DESC"):
+            with contextlib.suppress(sqlite3.Error):  # the first attempt's error is in the copy already
+                for row in self._run(_READ + order):
+                    found[row[0], row[1]] = row
+        return list(found.values())
+
+    def commit(self, changes: Changes, seal: Seal) -> None:
+        """Write changes and the seal in one transaction, on disk on return. Raises MirrorFailed; the file is then as before."""
+        puts = [raw_row(key, row) for key, row in changes.items() if row is not None]
+        deletions = [(key[0].encode(), key[1].encode()) for key, row in changes.items() if row is None]
+        try:
+            if not self._writable:
+                self._prepare_to_write()
+            self._run("BEGIN IMMEDIATE")
+            assert self._connection is not None  # _run would have raised
+            if deletions:
+                self._connection.executemany(_DELETE, deletions)
+            self._connection.executemany(_PUT, [*puts, seal.raw()])
+            self._run("COMMIT")
+        except sqlite3.Error as error:
+            if self._connection is not None:
+                with contextlib.suppress(sqlite3.Error):  # SQLite may have rolled back already
+                    self._connection.execute("ROLLBACK")
+            raise _failure(self.path, error) from error
+        finally:
+            self._look()
+
+    def _prepare_to_write(self) -> None:
+        """Set what only writers need; put off to the first commit, because opening is on the way from a kill to serving."""
+        self._run("PRAGMA synchronous=FULL")
+        self._run(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
+        self._run(f"PRAGMA cache_size=-{CACHE_KIB}")
+        mode = self._run("PRAGMA journal_mode=WAL").fetchone()
+        if mode != ("wal",):
+            raise MirrorFailed(f"{self.path}: no write-ahead log possible (journal mode {mode})", place=False)
+        self._writable = True
+
+    def disturbed(self) -> bool:
+        """Whether somebody deleted, replaced or wrote to the files since we last did."""
+        return self._connection is None or self._seen != self._stat()
+
+    def _look(self) -> None:
+        self._seen = self._stat()
+
+    def _stat(self) -> tuple[object, ...]:
+        seen: list[object] = []
+        for name in (self._name, self._wal_name):  # os.stat: this is on the way of every commit
+            try:
+                found = os.stat(name)
+            except OSError as error:
+                seen.append(error.errno)
+            else:
+                seen.append((found.st_ino, found.st_size, found.st_mtime_ns))
+        return tuple(seen)
+
+    def remake(self, rows: Rows, seal: Seal) -> None:
+        """Make the file anew from rows that are known, keeping what stood there as evidence. Raises MirrorFailed.
+
+        The new file is complete and on disk before it takes the old one's name, so a kill at any line leaves one of the two.
+        """
+        fresh = Path(f"{self.path}.new")
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _build(fresh, rows, seal)
+            self._set_aside()
+            fresh.replace(self.path)
+            # only now: SQLite folds the log into a file that still has its name, and evidence stays as it was found
+            self.close()
+            sync_folder(self.path.parent)
+            self._open()
+            self._run(_READ + " LIMIT 1").fetchall()
+        except (sqlite3.Error, OSError) as error:
+            self.close()
+            with contextlib.suppress(OSError):  # give its space back if we can; the next attempt removes it too
+                fresh.unlink(missing_ok=True)
+            raise _failure(self.path, error) from error
+        finally:
+            self._look()
+        self.missed, self.trouble = {}, ""
 
     def _set_aside(self) -> None:
-        for suffix in SUFFIXES:
-            path = self.path.with_name(self.path.name + suffix)
-            if not path.exists():
-                continue
-            if path.stat().st_size == 0:
-                path.unlink()
-                continue
-            number = next((n for n in range(ASIDE_MAX) if not path.with_name(f"{path.name}.damaged-{n}").exists()), ASIDE_MAX - 1)
-            path.replace(path.with_name(f"{path.name}.damaged-{number}"))
-
-    def erase(self) -> None:
-        """Remove the file: its boot is over."""
-        self.close()
-        for suffix in SUFFIXES:
-            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+        # the log first: were it left beside the new file, SQLite would replay it there
+        for path in (Path(self._wal_name), Path(f"{self.path}-journal"), Path(f"{self.path}-shm")):
+            if os.path.lexists(path):
+                path.replace(evidence_path(path))
+        if not os.path.lexists(self.path):
+            return
+        evidence = evidence_path(self.path)
+        if self.path.is_dir():
+            self.path.replace(evidence)
+        else:
+            # a second name, so that the file never lacks its own before the new one takes it over
+            evidence.unlink(missing_ok=True)
+            os.link(self.path, evidence)
 
     def close(self) -> None:
-        if self._db is not None:
-            self._db.close()
-            self._db = None
+        """Fold the log into the file and let go of it. May be called again."""
+        connection, self._connection, self._writable = self._connection, None, False
+        if connection is not None:
+            connection.close()
 
 
-def heading(generation: int, boot_id: str, count: int) -> bytes:
-    """What a file says of itself: how many commits it has seen, in which boot, and how many rows it has."""
-    data: bytes = msgpack.packb({"generation": generation, "boot_id": boot_id, "count": count})
-    return data
-
-
-def _sync_folder(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def _build(path: Path, rows: Rows, seal: Seal) -> None:
+    for leftover in (path, Path(f"{path}-wal"), Path(f"{path}-journal")):
+        leftover.unlink(missing_ok=True)
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        # nobody reads this file before it is synced and renamed, so it needs neither journal nor waits
+        for statement in ("PRAGMA journal_mode=OFF", "PRAGMA synchronous=OFF", _TABLE, "BEGIN"):
+            connection.execute(statement)
+        connection.executemany(_PUT, _raw(rows, seal))
+        connection.execute("COMMIT")
+        connection.execute("PRAGMA journal_mode=WAL")
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        os.fsync(fd)
+        os.fsync(descriptor)
     finally:
-        os.close(fd)
+        os.close(descriptor)
+
+
+def _raw(rows: Rows, seal: Seal) -> Iterable[tuple[object, ...]]:
+    assert SEAL_KEY not in rows  # the seal is never an ordinary row
+    yield seal.raw()
+    for key, row in rows.items():
+        yield raw_row(key, row)
+
+
+def _failure(path: Path, error: sqlite3.Error | OSError) -> MirrorFailed:
+    if isinstance(error, OSError):
+        return MirrorFailed(f"{path}: {error.strerror}", place=True)
+    name = getattr(error, "sqlite_errorname", "") or ""
+    kind = name.removeprefix("SQLITE_").split("_", 1)[0]
+    text = f"{path}: {error} ({name or type(error).__name__})"
+    return MirrorFailed(text, place=kind in _PLACE, busy=kind in {"BUSY", "LOCKED"})

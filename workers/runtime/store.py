@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-import os
-import sqlite3
 import threading
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgpack
 
 from tierhost.ipc.errors import Code, DriverError
 from tierhost.workers.runtime import calling
-from tierhost.workers.runtime.mirror import Contents, Key, Mirror, heading
+from tierhost.workers.runtime.calllog import CallLog, Page, Record
+from tierhost.workers.runtime.mirror import MirrorFailed
+from tierhost.workers.runtime.pair import Pair
+from tierhost.workers.runtime.rows import Key, Row, Rows, Seal, add, make_row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-INTENTS = "intents"
-CALLS = "calls"
-CALLS_KEPT = 1024
-ROW_BYTES_MAX = 8 << 20
+INTENTS: Final = "intents"
+CALLS: Final = "calls"
+LOST: Final = "lost"
+RESERVED: Final = frozenset({"", INTENTS, CALLS, LOST})
+"""Tables that drivers do not write to themselves."""
+
+ROWS_MAX: Final = 65_536
+ROW_BYTES_MAX: Final = 8 << 20
+KEY_CHARS_MAX: Final = 4096
 
 
 class StoreFailed(DriverError):
@@ -31,119 +36,168 @@ class StoreFailed(DriverError):
     code = Code.SYSTEM_ERROR
 
 
-@dataclass(frozen=True, slots=True)
-class Damage:
-    """A row that both files have lost or hold broken: set aside, and shown. Without a table: the whole store."""
+class Damage(NamedTuple):
+    """A row that both files have lost or hold broken: set aside, and shown. Without a table: rows nobody can name."""
 
     table: str
     key: str
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """What is known of an earlier call with this id. `replied`: it is done, and this was the answer."""
+class Recorded(NamedTuple):
+    """What is known of an earlier call with this id. `replied`: it is done, and `value` was the answer.
+
+    Otherwise it changed something and nobody knows how it ended.
+    """
 
     replied: bool
     value: Any
 
 
 class Transaction:
-    """Changes that become durable together, or not at all."""
+    """Changes that become durable together, or not at all. Made by `Store.transaction`."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self.call = (calling.CALL_ID.get() or b"").hex()
         self.changed: dict[Key, bytes | None] = {}
+        self.records: dict[str, Record | None] = {}
 
     def put(self, table: str, key: str, row: dict[str, Any]) -> None:
         """Write a row."""
-        data = msgpack.packb(row)
-        if len(data) > ROW_BYTES_MAX:
-            reason = f"the row would have {len(data)} bytes, the limit is {ROW_BYTES_MAX}"
-            raise StoreFailed(reason, code=Code.OVERFLOW, subject=f"{table} {key}")
-        self.changed[(table, key)] = data
+        if table in RESERVED:
+            raise ValueError(f"the table {table!r} is the store's own")
+        self._put(table, key, row)
 
     def delete(self, table: str, key: str) -> None:
         """Remove a row, if it is there."""
-        self.changed[(table, key)] = None
+        if table in RESERVED:
+            raise ValueError(f"the table {table!r} is the store's own")
+        self.changed[table, key] = None
 
     def reply(self, value: Any) -> None:
         """Record the answer of the call in progress with this very change: a caller that asks again gets it."""
-        call_id = calling.CALL_ID.get()
-        if call_id is not None:
-            self.put(CALLS, call_id.hex(), {"replied": True, "value": value})
+        if self.call:
+            msgpack.packb(value)  # what cannot be recorded is found out here, not in the middle of a commit
+            self.records[self.call] = (True, value)
+
+    def intend(self, key: str, facts: dict[str, Any]) -> None:
+        """Say what is about to be done, together with other changes."""
+        self._put(INTENTS, key, {"facts": facts, "call": self.call})
 
     def settle(self, key: str, *, reply: Any = None) -> None:
-        """The intent is done. After a crash its call, too, is answered with `reply`."""
-        self._close(key, {"replied": True, "value": reply})
+        """The intent is done. If its call died with an earlier life, it is answered with `reply` from now on.
+
+        In the call itself a `reply` of None leaves the answer to `reply()` or to what the method returns.
+        """
+        call = self._drop_intent(key)
+        if call and self.records.get(call) is None and (reply is not None or call != self.call):
+            msgpack.packb(reply)
+            self.records[call] = (True, reply)
 
     def abandon(self, key: str) -> None:
         """The intent was undone: its call counts as never made, and may be made again."""
-        self._close(key, None)
+        call = self._drop_intent(key)
+        if call and self.records.get(call) is None:
+            self.records[call] = None
 
-    def _close(self, key: str, answer: dict[str, Any] | None) -> None:
+    def _drop_intent(self, key: str) -> str:
         intent = self._store.get(INTENTS, key)
-        self.delete(INTENTS, key)
-        call = (CALLS, intent["call"]) if intent and intent["call"] else None
-        if call is None or self.changed.get(call) is not None:
-            return
-        self.changed[call] = None if answer is None else msgpack.packb(answer)
+        self.changed[INTENTS, key] = None
+        return str(intent["call"]) if intent else ""
+
+    def _put(self, table: str, key: str, row: dict[str, Any]) -> None:
+        body: bytes = msgpack.packb(row)
+        if len(body) > ROW_BYTES_MAX or len(table) + len(key) > KEY_CHARS_MAX:
+            reason = f"the row would have {len(body)} bytes under a name of {len(key)} characters, the limits are"
+            raise StoreFailed(f"{reason} {ROW_BYTES_MAX} and {KEY_CHARS_MAX}", code=Code.OVERFLOW, subject=f"{table} {key[:60]}")
+        self.changed[table, key] = body
 
 
 class Store:
     """One driver's rows of one lifetime. Reads come from memory; every commit goes to two files, one after the other.
 
-    Made by the runtime before `state_initialize`. Thread-safe.
+    Made by the runtime before `state_initialize`; thread-safe. A commit is acknowledged when it is durable in both files,
+    or in one while the other is out of use, which `troubles` shows. Readers never wait for a disk: they see the rows as of
+    the last commit. The maps they get are theirs.
     """
 
     def __init__(self, folder: Path, name: str, boot_id: str | None) -> None:
-        self.repaired: list[str] = []
-        self._name = name
+        """Use `Store.open`."""
+        self._path = folder / name
         self._boot_id = boot_id or ""
-        identity = f"{folder.name}/{name}"
-        self._mirrors = [Mirror(folder / f"{name}.{letter}.db", identity) for letter in "ab"]
-        self._marker = folder / f"{name}.exists"
-        self._lock = threading.RLock()
-        self._packed: dict[Key, bytes] = {}
-        self._rows: dict[str, dict[str, dict[str, Any]]] = {}
-        self._damage: list[Damage] = []
+        self._pair = Pair(folder, name)
+        self._lock = threading.Lock()
+        self._tables: dict[str, dict[str, Row]] = {}
         self._generation = 0
+        self._total = 0
+        self._count = 0
+        self._unrecorded: list[Damage] = []
+        self._log: CallLog | None = None
 
     @classmethod
     def open(cls, folder: Path, name: str, *, boot_id: str | None) -> Store:
-        """Open or make a store. With a boot id it is emptied when that has changed. Raises StoreFailed."""
+        """Open the files `name.a.db` and `name.b.db`; they are made by the first commit. Raises StoreFailed.
+
+        With a boot id the store is emptied when that is not the one it was written in.
+        """
         store = cls(folder, name, boot_id)
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            store._load()  # noqa: SLF001  # its own
-        except (OSError, sqlite3.Error) as error:
-            raise _failed(folder / name, error) from None
+            store._load()
+        except MirrorFailed as failure:
+            raise store._failed("cannot be opened", failure) from failure
         return store
 
     # Reading.
 
     def get(self, table: str, key: str) -> dict[str, Any] | None:
         """Return a row, or None."""
-        row = self._rows.get(table, {}).get(key)
-        return None if row is None else dict(row)
+        row = self._tables.get(table, {}).get(key)
+        return None if row is None else _unpack(row)
 
     def all(self, table: str) -> dict[str, dict[str, Any]]:
         """Return every row of a table."""
-        with self._lock:
-            return {key: dict(row) for key, row in self._rows.get(table, {}).items()}
+        return {key: _unpack(row) for key, row in self._tables.get(table, {}).items()}
 
     def intents(self) -> dict[str, dict[str, Any]]:
         """Return what was under way: its facts by its key."""
         return {key: row["facts"] for key, row in self.all(INTENTS).items()}
 
-    def damage(self) -> list[Damage]:
-        """Return what could not be recovered."""
-        return list(self._damage)
-
     def recorded(self, call_id: bytes) -> Recorded | None:
-        """What is known of an earlier call with this id; None: it changed nothing here."""
-        row = self.get(CALLS, call_id.hex())
-        return None if row is None else Recorded(row["replied"], row["value"])
+        """Say what is known of an earlier call with this id; None: it changed nothing here."""
+        with self._lock:
+            record = self._call_log().find(call_id.hex())
+        return None if record is None else Recorded(*record)
+
+    # Health.
+
+    @property
+    def repaired(self) -> list[str]:
+        """What was mended from the other file, one sentence each."""
+        return self._pair.repaired
+
+    def damage(self) -> list[Damage]:
+        """Return what could not be recovered. It stays on record until it is written anew, deleted or dismissed."""
+        return [Damage(row["table"], row["key"], row["reason"]) for row in self.all(LOST).values()] + self._unrecorded
+
+    def dismiss(self, table: str, key: str) -> None:
+        """Take damage off the record: somebody has seen it, and there is nothing to write in its place."""
+        t = Transaction(self)
+        t.changed[LOST, _lost_key(table, key)] = None
+        self._commit(t)
+
+    def troubles(self) -> dict[str, str]:
+        """Return which file is out of use, and why."""
+        return self._pair.troubles()
+
+    def watch(self, tell: Callable[[str, str], None]) -> None:
+        """Have `tell(file, trouble)` called when a file fails during a commit, and with an empty text when it works again.
+
+        Called in the thread that commits; what is wrong already is told at once.
+        """
+        self._pair.tell = tell
+        for name, trouble in self.troubles().items():
+            tell(name, trouble)
 
     # Writing.
 
@@ -159,106 +213,127 @@ class Store:
 
     def intend(self, key: str, facts: dict[str, Any]) -> None:
         """Say what is about to be done, durably, before it is done."""
-        call_id = calling.CALL_ID.get()
         with self.transaction() as t:
-            t.put(INTENTS, key, {"facts": facts, "call": call_id.hex() if call_id else ""})
+            t.intend(key, facts)
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
-        """Gather changes; on leaving the block they are durable. An exception inside drops them."""
+        """Gather changes; on leaving the block they are durable. An exception inside drops them.
+
+        Raises StoreFailed when they could be written to neither file; the store is then as it was before.
+        """
         t = Transaction(self)
         yield t
-        if t.changed:
+        if t.changed or t.records:
             self._commit(t)
 
-    def _commit(self, t: Transaction) -> None:
-        call_id = calling.CALL_ID.get()
+    def close(self) -> None:
+        """Close both files. Reading goes on to work."""
         with self._lock:
-            if call_id is not None and (CALLS, call_id.hex()) not in t.changed and (CALLS, call_id.hex()) not in self._packed:
-                t.put(CALLS, call_id.hex(), {"replied": False, "value": None})
-            self._drop_old_calls(t)
-            packed = {**self._packed}
-            for key, data in t.changed.items():
-                if data is None:
-                    packed.pop(key, None)
-                else:
-                    packed[key] = data
-            self._write(t.changed, packed)
-            self._packed = packed
-            for (table, name), data in t.changed.items():
-                if data is None:
-                    self._rows.get(table, {}).pop(name, None)
-                else:
-                    self._rows.setdefault(table, {})[name] = msgpack.unpackb(data, strict_map_key=False)
+            self._pair.close()
 
-    def _drop_old_calls(self, t: Transaction) -> None:
-        calls = self._rows.get(CALLS, {})
-        for key in list(calls)[: max(0, len(calls) - CALLS_KEPT)]:
-            t.delete(CALLS, key)
+    def _commit(self, t: Transaction) -> None:
+        with self._lock:
+            pages = self._stamp(t)
+            # a number is never used twice, not even after a failure: what a failing disk kept of that commit must not
+            # look as new as the next one
+            self._generation += 1
+            changes = {key: self._row(key, body) for key, body in t.changed.items()}
+            tables, gone = self._after(changes)
+            if sum(map(len, tables.values())) > max(ROWS_MAX, self._count):
+                raise StoreFailed(f"it would have more than {ROWS_MAX} rows", code=Code.OVERFLOW, subject=str(self._path))
+            total = add(self._total, [row.digest for row in (*gone, *changes.values()) if row is not None])
+            self._write(changes, tables, total)
+            self._call_log().apply(pages)
 
-    def _write(self, changed: dict[Key, bytes | None], packed: dict[Key, bytes]) -> None:
-        generation = self._generation + 1
-        meta = heading(generation, self._boot_id, len(packed))
-        written = 0
-        trouble: Exception | None = None
-        for mirror in self._mirrors:
-            try:
-                if mirror.is_in_place():
-                    mirror.commit(changed, meta)
-                else:
-                    mirror.remake(generation, self._boot_id, packed)
-                    self.repaired.append(f"{mirror.path.name} had vanished, and was made again")
-                written += 1
-            except (sqlite3.Error, OSError) as error:
-                # The other file carries the change; this one has an older generation, and is made again.
-                trouble = error
-                mirror.close()
-        if not written:
-            assert trouble is not None
-            raise _failed(self._mirrors[0].path, trouble)
-        self._generation = generation
+    def _write(self, changes: dict[Key, Row | None], tables: dict[str, dict[str, Row]], total: int) -> None:
+        count = sum(map(len, tables.values()))
+        seal = Seal(self._pair.store_id, self._pair.label, self._boot_id, self._generation, count, total)
+        try:
+            self._pair.write(changes, lambda: _flat(tables), seal)
+        except MirrorFailed as failure:
+            raise self._failed("nothing was changed, it cannot be made durable", failure) from failure
+        self._tables, self._total, self._count = tables, total, count
+
+    def _row(self, key: Key, body: bytes | None) -> Row | None:
+        return None if body is None else make_row(self._pair.store_id, key, self._generation, body)
+
+    def _stamp(self, t: Transaction) -> dict[str, Page | None]:
+        """Add what goes with every commit: the records of calls, and the end of damage that is overwritten."""
+        if t.call and t.call not in t.records and self._call_log().find(t.call) is None:
+            t.records[t.call] = (False, None)
+        pages = self._call_log().plan(t.records) if t.records else {}
+        for name, page in pages.items():
+            t.changed[CALLS, name] = None if page is None else msgpack.packb(page)
+        lost = self._tables.get(LOST, {})
+        for table, key in list(t.changed) if lost else []:
+            if _lost_key(table, key) in lost:
+                t.changed[LOST, _lost_key(table, key)] = None
+        return pages
+
+    def _call_log(self) -> CallLog:
+        if self._log is None:
+            self._log = CallLog(self.all(CALLS))
+        return self._log
+
+    def _after(self, changes: dict[Key, Row | None]) -> tuple[dict[str, dict[str, Row]], list[Row]]:
+        """Return the tables as they are after the changes, sharing what stays, and the rows that are gone from them."""
+        touched = {name for name, _ in changes}
+        tables = {name: dict(table) if name in touched else table for name, table in self._tables.items()}
+        gone = []
+        for (name, key), row in changes.items():
+            table = tables.setdefault(name, {})
+            old = table.pop(key, None)
+            if old is not None:
+                gone.append(old)
+            if row is not None:
+                table[key] = row
+        return tables, gone
 
     # Opening.
 
     def _load(self) -> None:
-        found = [mirror.load() for mirror in self._mirrors]
-        if self._boot_id and any(contents.boot_id not in {"", self._boot_id} for contents in found):
-            for mirror in self._mirrors:
-                mirror.erase()
-            self._marker.unlink(missing_ok=True)
-            found = [Contents(trouble="is missing"), Contents(trouble="is missing")]
-        best = max(found, key=lambda contents: (contents.generation, not contents.trouble))
-        other = found[1] if best is found[0] else found[0]
-        existed = self._marker.exists()
-        if existed and best.generation == 0:
-            reasons = "; ".join(f"{m.path.name} {c.trouble}" for m, c in zip(self._mirrors, found, strict=True))
-            self._damage.append(Damage("", "", f"both files of the store are lost: {reasons}"))
-        self._packed = dict(best.rows)
-        for key, reason in best.bad.items():
-            if key in other.rows:
-                self._packed[key] = other.rows[key]
-            elif key != ("", "meta"):
-                self._damage.append(Damage(*key, reason))
-        self._generation = best.generation
-        for (table, name), data in self._packed.items():
-            self._rows.setdefault(table, {})[name] = msgpack.unpackb(data, strict_map_key=False)
-        self._mend(found, best.generation, existed=existed)
+        loaded = self._pair.load()
+        self._generation = loaded.generation
+        if self._boot_id and loaded.generation and loaded.boot_id != self._boot_id:
+            self._empty(loaded.rows)
+            return
+        for (table, key), row in loaded.rows.items():
+            self._tables.setdefault(table, {})[key] = row
+        self._count = len(loaded.rows)
+        self._total = add(0, (row.digest for row in loaded.rows.values()))
+        if loaded.lost:
+            self._put_on_record([Damage(*entry) for entry in loaded.lost])
 
-    def _mend(self, found: list[Contents], generation: int, *, existed: bool) -> None:
-        for mirror, contents in zip(self._mirrors, found, strict=True):
-            if contents.trouble or contents.generation != generation:
-                mirror.remake(max(generation, 1), self._boot_id, self._packed)
-                self._generation = max(generation, 1)
-                if existed:
-                    self.repaired.append(f"{mirror.path.name} {contents.trouble or 'was older than the other file'}")
-        if not existed:
-            os.close(os.open(self._marker, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+    def _empty(self, rows: Rows) -> None:
+        """Forget another boot's rows."""
+        self._generation += 1
+        self._write(dict.fromkeys(rows), {}, 0)
 
-    def close(self) -> None:
-        """Close both files."""
-        for mirror in self._mirrors:
-            mirror.close()
+    def _put_on_record(self, found: list[Damage]) -> None:
+        t = Transaction(self)
+        for damage in found:
+            row = {"table": damage.table, "key": damage.key, "reason": damage.reason}
+            t.changed[LOST, _lost_key(damage.table, damage.key)] = msgpack.packb(row)
+        try:
+            self._commit(t)
+        except StoreFailed:  # the disk takes nothing: show it from memory, and look again at the next opening
+            self._unrecorded = found
+
+    def _failed(self, what: str, failure: MirrorFailed) -> StoreFailed:
+        hint = "is another process using it?" if failure.busy else "is the disk full, read-only or failing?"
+        code = Code.RESOURCE_BUSY if failure.busy else Code.SYSTEM_ERROR
+        return StoreFailed(f"{what}: {failure.text}", code=code, subject=f"store {self._path}", hint=hint)
 
 
-def _failed(path: Path, error: Exception) -> StoreFailed:
-    return StoreFailed(f"cannot make it durable: {error}", subject=str(path), hint="is the disk full, or read-only?")
+def _unpack(row: Row) -> dict[str, Any]:
+    unpacked: dict[str, Any] = msgpack.unpackb(row.body, strict_map_key=False)
+    return unpacked
+
+
+def _flat(tables: dict[str, dict[str, Row]]) -> Rows:
+    return {(name, key): row for name, table in tables.items() for key, row in table.items()}
+
+
+def _lost_key(table: str, key: str) -> str:
+    return f"{table}\0{key}"
