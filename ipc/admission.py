@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tierhost.ipc.errors import AccessDenied, Busy, NoSuchMethod, PeerDied, TierhostError
+from tierhost.ipc.errors import AccessDenied, Busy, DeadlineExceeded, NoSuchMethod, PeerDied, TierhostError
 from tierhost.ipc.limits import IN_FLIGHT_MAX, IN_FLIGHT_PER_PEER_MAX
 
 if TYPE_CHECKING:
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
 INTRODUCTION_S = 0.5
 """How long a request of a life that the directory does not show yet may wait for the host's word on it."""
+
+STRANGERS_MAX = 64
+STRANGERS_PER_PEER_MAX = 8
+"""Requests that wait for such a word, in all and of one process; one more is judged by what is known now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,7 @@ class Arrival:
 
     @property
     def deadline_s(self) -> float:
+        """The instant its caller stops waiting."""
         return self.arrived_s + self.request.remaining_s
 
 
@@ -43,7 +49,10 @@ class Admitted:
 
 
 class Admission:
-    """The gate of one callee. `offers` maps a public method to whether it is a service (for workers that need it)."""
+    """The gate of one callee. `offers` maps a public method to whether it is a service (for workers that need it).
+
+    For the loop's thread, but for `finished`, which any thread may call.
+    """
 
     def __init__(self, driver: str, incarnation: int, owner_uid: int, offers: Mapping[str, bool], directory: Directory) -> None:
         self._driver = driver
@@ -51,7 +60,9 @@ class Admission:
         self._owners = {0, owner_uid}
         self._offers = offers
         self._directory = directory
+        self._lock = threading.Lock()
         self._in_flight: Counter[int] = Counter()
+        self._in_flight_in_all = 0
         self._strangers: deque[Arrival] = deque()
 
     def admit(self, arrival: Arrival) -> Admitted | None:
@@ -61,20 +72,27 @@ class Admission:
             reason = f"life {request.incarnation} is over, this is life {self._incarnation}"
             raise PeerDied(reason, subject=f"driver {self._driver}")
         entry = self._directory.by_pid(arrival.peer.pid)
-        if entry is None and request.caller and len(self._strangers) < IN_FLIGHT_PER_PEER_MAX:
+        if entry is None and request.caller and self._may_wait(arrival.peer.pid):
             self._strangers.append(arrival)
             return None
         return self._enter(arrival, entry)
 
+    def _may_wait(self, pid: int) -> bool:
+        if len(self._strangers) >= STRANGERS_MAX:
+            return False
+        return sum(waiting.peer.pid == pid for waiting in self._strangers) < STRANGERS_PER_PEER_MAX
+
     def _enter(self, arrival: Arrival, entry: Entry | None) -> Admitted:
         self._authorise(arrival, entry)
         pid = arrival.peer.pid
-        if self._in_flight.total() >= IN_FLIGHT_MAX or self._in_flight[pid] >= IN_FLIGHT_PER_PEER_MAX:
-            who = "this caller has" if self._in_flight[pid] >= IN_FLIGHT_PER_PEER_MAX else "all callers together have"
-            reason = f"{who} too many requests open"
-            raise Busy(reason, subject=f"driver {self._driver}", hint="wait for answers before asking more")
-        self._in_flight[pid] += 1
-        return Admitted(arrival, entry)
+        with self._lock:
+            if self._in_flight_in_all < IN_FLIGHT_MAX and self._in_flight[pid] < IN_FLIGHT_PER_PEER_MAX:
+                self._in_flight[pid] += 1
+                self._in_flight_in_all += 1
+                return Admitted(arrival, entry)
+            whose = "this caller has" if self._in_flight[pid] >= IN_FLIGHT_PER_PEER_MAX else "all callers together have"
+        reason = f"{whose} too many requests open"
+        raise Busy(reason, subject=f"driver {self._driver}", hint="wait for answers before asking more")
 
     def _authorise(self, arrival: Arrival, entry: Entry | None) -> None:
         method = arrival.request.method
@@ -98,21 +116,29 @@ class Admission:
         for _ in range(len(self._strangers)):
             arrival = self._strangers.popleft()
             entry = self._directory.by_pid(arrival.peer.pid)
-            if entry is None and now_s < arrival.arrived_s + min(INTRODUCTION_S, arrival.request.remaining_s):
+            if now_s >= arrival.deadline_s:
+                reason = f"{arrival.request.method} came before the host's word on who asks, and that did not come in time"
+                settled.append((arrival, DeadlineExceeded(reason, subject=f"driver {self._driver}")))
+            elif entry is None and now_s < arrival.arrived_s + INTRODUCTION_S:
                 self._strangers.append(arrival)
-                continue
-            try:
-                settled.append((arrival, self._enter(arrival, entry)))
-            except TierhostError as error:
-                settled.append((arrival, error))
+            else:
+                settled.append((arrival, self._judged(arrival, entry)))
         return settled
+
+    def _judged(self, arrival: Arrival, entry: Entry | None) -> Admitted | TierhostError:
+        try:
+            return self._enter(arrival, entry)
+        except TierhostError as error:
+            return error
 
     def has_strangers(self) -> bool:
         """Whether `introduced` has anybody to look at."""
         return bool(self._strangers)
 
     def finished(self, pid: int) -> None:
-        """A request of this process was answered."""
-        self._in_flight[pid] -= 1
-        if self._in_flight[pid] <= 0:
-            del self._in_flight[pid]
+        """Note that a request of this process was answered."""
+        with self._lock:
+            self._in_flight_in_all -= 1
+            self._in_flight[pid] -= 1
+            if self._in_flight[pid] <= 0:
+                del self._in_flight[pid]

@@ -28,36 +28,32 @@ class Directory:
         self._up: dict[str, Entry] = {}
         self._by_pid: dict[int, Entry] = {}
         self._dead: dict[str, int] = {}
-        self._waiters: set[int] = set()
+        self._interest: dict[int, str] = {}
 
     def up(self, entry: Entry) -> None:
-        """A life can be called. Stale news (of a life that is dead or replaced) changes nothing."""
+        """Note that a life can be called, and that every earlier one is over. Stale news changes nothing."""
         with self._lock:
             known = self._up.get(entry.driver)
-            if entry.incarnation <= self._dead.get(entry.driver, NO_LIFE) or (known and known.incarnation > entry.incarnation):
+            if self.is_dead(entry.driver, entry.incarnation) or (known and known.incarnation > entry.incarnation):
                 return
-            if known is not None:
-                self._by_pid.pop(known.pid, None)
+            self._bury(entry.driver, entry.incarnation - 1)
+            self._forget_pid(known)
             self._up[entry.driver] = entry
             self._by_pid[entry.pid] = entry
-            self._wake()
+            self._wake(entry.driver)
 
     def down(self, driver: str, incarnation: int) -> None:
-        """A life, and every earlier one, is over."""
+        """Note that a life, and every earlier one, is over."""
         with self._lock:
-            self._dead[driver] = max(incarnation, self._dead.get(driver, NO_LIFE))
-            known = self._up.get(driver)
-            if known is not None and known.incarnation <= incarnation:
-                del self._up[driver]
-                self._by_pid.pop(known.pid, None)
-            self._wake()
+            self._bury(driver, incarnation)
+            self._wake(driver)
 
     def find(self, driver: str) -> Entry | None:
-        """The life of this driver that can be called now."""
+        """Return the life of this driver that can be called now."""
         return self._up.get(driver)
 
     def by_pid(self, pid: int) -> Entry | None:
-        """The life that this process lives."""
+        """Return the life that this process lives."""
         return self._by_pid.get(pid)
 
     def is_dead(self, driver: str, incarnation: int) -> bool:
@@ -65,22 +61,46 @@ class Directory:
         return incarnation <= self._dead.get(driver, NO_LIFE)
 
     def lives(self) -> list[Entry]:
-        """Every life that is up."""
+        """Return every life that is up."""
         with self._lock:
             return list(self._up.values())
 
+    # Threads that wait.
+
     def watch(self) -> int:
-        """Return an eventfd that is written at every change; give it back with `unwatch`."""
+        """Return an eventfd that is written at every change of the driver of interest; give it back with `unwatch`."""
         fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         with self._lock:
-            self._waiters.add(fd)
+            self._interest[fd] = ""
         return fd
 
-    def unwatch(self, fd: int) -> None:
+    def follow(self, fd: int, driver: str) -> None:
+        """Write this eventfd for changes of this driver from now on. Look at the directory after this, not before."""
         with self._lock:
-            self._waiters.discard(fd)
+            self._interest[fd] = driver
+
+    def unwatch(self, fd: int) -> None:
+        """Close an eventfd of `watch`."""
+        with self._lock:
+            del self._interest[fd]
         os.close(fd)
 
-    def _wake(self) -> None:
-        for fd in self._waiters:
-            os.eventfd_write(fd, 1)
+    # With the lock held.
+
+    def _bury(self, driver: str, incarnation: int) -> None:
+        self._dead[driver] = max(incarnation, self._dead.get(driver, NO_LIFE))
+        known = self._up.get(driver)
+        if known is None or known.incarnation > incarnation:
+            return
+        del self._up[driver]
+        self._forget_pid(known)
+
+    def _forget_pid(self, entry: Entry | None) -> None:
+        # The pid may belong to another life by now.
+        if entry is not None and self._by_pid.get(entry.pid) is entry:
+            del self._by_pid[entry.pid]
+
+    def _wake(self, driver: str) -> None:
+        for fd, interest in self._interest.items():
+            if interest == driver:
+                os.eventfd_write(fd, 1)

@@ -32,6 +32,9 @@ IN_FLIGHT_MAX: Final = 256
 IN_FLIGHT_PER_PEER_MAX: Final = 64
 """Requests one caller process may have open at one callee: a flood costs the flooder only."""
 
+HIGH_WATER: Final = IN_FLIGHT_MAX * 4
+"""Messages kept for one peer that does not read; what comes then is refused (or, of events, lost for that peer)."""
+
 CALL_DEADLINE_DEFAULT_S: Final = 30.0
 """For a caller that names none. No call is without a deadline."""
 

@@ -189,7 +189,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One entry of the event stream. `number` has no gaps within one host's life; `source` is a driver or "host"."""
+    """One entry of the event stream; `source` is a driver or "host".
+
+    `number` has no gaps within one host's life, and the next host counts on from a larger one.
+    """
 
     number: int
     at_s: float

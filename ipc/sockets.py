@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import socket
+import stat
+import time
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import zmq
 
-from tierhost.ipc.limits import FRAME_BYTES_MAX, IN_FLIGHT_MAX, RECONNECT_MS
+from tierhost.ipc.limits import FRAME_BYTES_MAX, HIGH_WATER, IN_FLIGHT_PER_PEER_MAX, RECONNECT_MS
 
-HIGH_WATER = IN_FLIGHT_MAX * 4
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 PRIVATE_UMASK = 0o077
 
+LAST_WORDS_MS = 100
+"""How long a door that closes for good goes on delivering answers it has given already."""
 
-class AddressInUse(OSError):
+MALFORMED_PER_TURN_MAX = 64
+"""Malformed messages that one `receive` throws away before it gives the loop its turn back."""
+
+RECONNECT_MS_MAX = 1000
+"""How rarely a line to a life that does not listen tries again. Lives do not come back: each has a path of its own."""
+
+
+class AddressInUse(OSError):  # noqa: N818  # named for what happened, like the rest of our vocabulary
     """Raised when somebody listens at a path already. libzmq would take it over without a word."""
 
 
@@ -35,45 +50,71 @@ class Sockets:
 
     def __init__(self) -> None:
         self._context = zmq.Context(io_threads=1)
-        self._context.setsockopt(zmq.LINGER, 0)
+        self._pid = os.getpid()
+        self._bound: list[Door | Loudspeaker] = []
 
     def door(self, path: Path | str) -> Door:
-        """Listen at a path (ROUTER). Raises AddressInUse."""
-        return Door(self._make(zmq.ROUTER), str(path))
+        """Listen at a path (ROUTER). Raises AddressInUse, or OSError if the path cannot be used."""
+        # Room for a whole host's news towards each peer; from each peer, as much as it may have open.
+        made = self._make(zmq.ROUTER, send_max=HIGH_WATER, receive_max=IN_FLIGHT_PER_PEER_MAX)
+        made.setsockopt(zmq.ROUTER_MANDATORY, 1)
+        _bind(made, str(path))
+        door = Door(made, str(path))
+        self._bound.append(door)
+        return door
 
     def line(self, path: Path | str, *, identity: bytes = b"", immediate: bool = False) -> Line:
-        """Connect to a path (DEALER). `immediate`: refuse to send while nobody is connected, instead of keeping it."""
-        made = self._make(zmq.DEALER)
+        """Connect to a path (DEALER).
+
+        `immediate`: refuse to send while nobody is connected, instead of keeping it. For paths that change their owner
+        (the host's): what was kept would be done by the next one.
+        """
+        made = self._make(zmq.DEALER, send_max=IN_FLIGHT_PER_PEER_MAX, receive_max=HIGH_WATER)
         made.setsockopt(zmq.IMMEDIATE, int(immediate))
+        made.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
+        if not immediate:
+            made.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MS_MAX)
         if identity:
             made.setsockopt(zmq.ROUTING_ID, identity)
         made.connect(f"ipc://{path}")
         return Line(made)
 
     def loudspeaker(self, path: Path | str) -> Loudspeaker:
-        """Publish at a path (PUB). Raises AddressInUse."""
-        return Loudspeaker(self._make(zmq.PUB), str(path))
+        """Publish at a path (PUB). Raises AddressInUse, or OSError if the path cannot be used."""
+        made = self._make(zmq.PUB, send_max=HIGH_WATER, receive_max=HIGH_WATER)
+        _bind(made, str(path))
+        loudspeaker = Loudspeaker(made, str(path))
+        self._bound.append(loudspeaker)
+        return loudspeaker
 
     def listener(self, path: Path | str, topics: tuple[bytes, ...] = (b"",)) -> Listener:
-        """Subscribe at a path (SUB) to the sources named."""
-        made = self._make(zmq.SUB)
+        """Subscribe at a path (SUB) to topics (sources) that begin with one of these; by default to everything."""
+        made = self._make(zmq.SUB, send_max=HIGH_WATER, receive_max=HIGH_WATER)
+        made.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
         for topic in topics:
             made.setsockopt(zmq.SUBSCRIBE, topic)
         made.connect(f"ipc://{path}")
         return Listener(made)
 
-    def _make(self, kind: int) -> zmq.Socket[bytes]:
+    def _make(self, kind: int, *, send_max: int, receive_max: int) -> zmq.Socket[bytes]:
+        if os.getpid() != self._pid:
+            message = "these sockets belong to the process before the fork"
+            raise RuntimeError(message)
         made = self._context.socket(kind)
         made.setsockopt(zmq.LINGER, 0)
         made.setsockopt(zmq.MAXMSGSIZE, FRAME_BYTES_MAX)
-        made.setsockopt(zmq.SNDHWM, HIGH_WATER)
-        made.setsockopt(zmq.RCVHWM, HIGH_WATER)
-        made.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
+        made.setsockopt(zmq.SNDHWM, send_max)
+        made.setsockopt(zmq.RCVHWM, receive_max)
         return made
 
     def close(self) -> None:
-        """Close every socket and end the context's threads."""
-        self._context.destroy(linger=0)
+        """Close every socket and end the context's threads. What doors have answered is delivered, within LAST_WORDS_MS."""
+        for bound in self._bound:
+            if not bound.raw.closed:
+                bound.close(linger_ms=LAST_WORDS_MS)
+        self._bound.clear()
+        # Not destroy(linger=0): that would set the linger of the doors' last words back to nothing.
+        self._context.destroy()
 
 
 class _Socket:
@@ -83,49 +124,65 @@ class _Socket:
         self.raw = made
 
     def close(self) -> None:
+        """Close it at once; what was not sent is dropped."""
         self.raw.close(linger=0)
 
     def wait(self, timeout_s: float) -> bool:
         """Wait until something can be received."""
-        return bool(self.raw.poll(max(0, int(timeout_s * 1000))))
+        return bool(self.raw.poll(_milliseconds(timeout_s)))
 
 
-class Door(_Socket):
-    """A ROUTER at a path of its own: every message comes with the kernel's word on who sent it."""
+class _Bound(_Socket):
+    """A socket with a path of its own in the file system."""
 
     def __init__(self, made: zmq.Socket[bytes], path: str) -> None:
         super().__init__(made)
-        made.setsockopt(zmq.ROUTER_MANDATORY, 1)
         self.path = path
+        self._inode = _inode(path)
+
+    def close(self, linger_ms: int = 0) -> None:
+        """Close it, and take its path away unless somebody else has it by now."""
+        self.raw.close(linger=linger_ms)
+        if _inode(self.path) == self._inode:
+            Path(self.path).unlink(missing_ok=True)
+
+
+class Door(_Bound):
+    """A ROUTER at a path of its own: every message comes with the kernel's word on who sent it."""
+
+    def __init__(self, made: zmq.Socket[bytes], path: str) -> None:
+        super().__init__(made, path)
         self.malformed = 0
-        _bind(made, path)
 
     def receive(self) -> tuple[bytes, PeerCredentials, bytes] | None:
         """Return routing id, sender and data of the next message; None when there is none."""
-        while True:
+        for _ in range(MALFORMED_PER_TURN_MAX):
             try:
-                frames = self.raw.recv_multipart(zmq.NOBLOCK, copy=False)
+                routing_id = self.raw.recv(zmq.NOBLOCK)
             except zmq.Again:
                 return None
-            if len(frames) == 2:
-                credentials = _credentials(frames[1])
+            # The frames of a message arrive together: no wait here.
+            frame = self.raw.recv(zmq.NOBLOCK, copy=False)
+            if not frame.more:
+                credentials = _credentials(str(frame.get("Peer-Address")))
                 if credentials is not None:
-                    return frames[0].bytes, credentials, frames[1].bytes
+                    return routing_id, credentials, frame.bytes
+            while frame.more:
+                frame = self.raw.recv(zmq.NOBLOCK, copy=False)
             self.malformed += 1
+        return None
 
     def send(self, routing_id: bytes, data: bytes) -> bool:
         """Send to one peer. False: it is gone, or does not read."""
         try:
-            self.raw.send_multipart((routing_id, data), zmq.NOBLOCK)
+            self.raw.send(routing_id, zmq.SNDMORE | zmq.NOBLOCK)
         except zmq.ZMQError as error:
-            if error.errno in {zmq.EAGAIN, zmq.EHOSTUNREACH}:
+            if error.errno in {errno.EAGAIN, errno.EHOSTUNREACH}:
                 return False
             raise
+        # The first part has found its peer and room there; the rest cannot be refused any more.
+        self.raw.send(data, zmq.NOBLOCK)
         return True
-
-    def close(self) -> None:
-        super().close()
-        Path(self.path).unlink(missing_ok=True)
 
 
 class Line(_Socket):
@@ -146,25 +203,26 @@ class Line(_Socket):
         except zmq.Again:
             return None
 
+    def comes_within(self, spin_s: float) -> bool:
+        """Look for a message, awake, for a very short time: being woken would take longer. Gives way to whoever is ready."""
+        end_s = time.monotonic() + spin_s
+        while not self.raw.getsockopt(zmq.EVENTS) & zmq.POLLIN:  # type: ignore[operator,arg-type]
+            if time.monotonic() > end_s:
+                return False
+            os.sched_yield()
+        return True
+
     def wait_sendable(self, timeout_s: float) -> bool:
         """Wait until somebody is connected and reads."""
-        return bool(self.raw.poll(max(0, int(timeout_s * 1000)), zmq.POLLOUT))
+        return bool(self.raw.poll(_milliseconds(timeout_s), zmq.POLLOUT))
 
 
-class Loudspeaker(_Socket):
+class Loudspeaker(_Bound):
     """A PUB at a path: says things to whoever listens, drops them for whoever does not keep up."""
 
-    def __init__(self, made: zmq.Socket[bytes], path: str) -> None:
-        super().__init__(made)
-        self.path = path
-        _bind(made, path)
-
     def say(self, topic: bytes, data: bytes) -> None:
+        """Publish. Never waits for anybody."""
         self.raw.send_multipart((topic, data), zmq.NOBLOCK)
-
-    def close(self) -> None:
-        super().close()
-        Path(self.path).unlink(missing_ok=True)
 
 
 class Listener(_Socket):
@@ -191,24 +249,27 @@ class Poller:
         self._by_raw: dict[object, Pollable] = {}
 
     def register(self, pollable: Pollable) -> None:
+        """Watch a socket."""
         self._poller.register(pollable.raw, zmq.POLLIN)
         self._by_raw[pollable.raw] = pollable
 
     def unregister(self, pollable: Pollable) -> None:
+        """Watch it no longer; before it is closed."""
         self._poller.unregister(pollable.raw)
         del self._by_raw[pollable.raw]
 
     def register_fd(self, fd: int) -> None:
+        """Watch a file descriptor: pidfd, eventfd, socket."""
         self._epoll.register(fd, select.EPOLLIN)
 
     def unregister_fd(self, fd: int) -> None:
+        """Watch it no longer; before it is closed."""
         self._epoll.unregister(fd)
 
     def poll(self, timeout_s: float) -> list[Pollable | int]:
         """Return the sockets and file descriptors that can be read; an empty list after `timeout_s`."""
         ready: list[Pollable | int] = []
-        # Rounded up: a wait that ends a millisecond early would turn the loop once for nothing.
-        for raw, _ in self._poller.poll(int(timeout_s * 1000 + 0.999)):
+        for raw, _ in self._poller.poll(_milliseconds(timeout_s)):
             if isinstance(raw, int):
                 ready.extend(fd for fd, _ in self._epoll.poll(0))
             else:
@@ -216,51 +277,85 @@ class Poller:
         return ready
 
     def close(self) -> None:
+        """Close what the poller itself holds; the sockets and file descriptors are their owners'."""
         self._epoll.close()
 
 
-class AnswerOrNews:
-    """Waits for a line's answer and, beside it, for news of who is up (an eventfd, or a listener)."""
+class Waiter:
+    """Waits for any of a few things; made once, used for every call on a line."""
 
-    def __init__(self, line: Line, news: int | Listener) -> None:
+    def __init__(self, sources: Iterable[int | Pollable]) -> None:
         self._poller = zmq.Poller()
-        self._poller.register(line.raw, zmq.POLLIN)
-        self._poller.register(news if isinstance(news, int) else news.raw, zmq.POLLIN)
+        for source in sources:
+            self._poller.register(source if isinstance(source, int) else source.raw, zmq.POLLIN)
 
-    def wait(self, timeout_s: float) -> None:
-        """Return when either is there, or the time is up."""
-        self._poller.poll(int(timeout_s * 1000 + 0.999))
-
-
-def wait_for_news(news: int | Listener, timeout_s: float) -> None:
-    """Wait for news alone."""
-    if isinstance(news, int):
-        select.select([news], [], [], timeout_s)
-    else:
-        news.wait(timeout_s)
+    def wait(self, timeout_s: float) -> list[int | zmq.Socket[bytes]]:
+        """Return what can be read (raw sockets and file descriptors), or nothing when the time is up."""
+        return [source for source, _ in self._poller.poll(_milliseconds(timeout_s))]
 
 
-def _credentials(frame: zmq.Frame) -> PeerCredentials | None:
+def somebody_listens(path: Path | str) -> bool:
+    """Whether a living process answers at this path. Raises OSError if the path is something that we may not touch."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        # Somebody who hangs with a full backlog must not make us hang.
+        probe.setblocking(False)
+        try:
+            probe.connect(str(path))
+        except BlockingIOError:
+            return True
+        except (ConnectionRefusedError, FileNotFoundError):
+            return False
+        return True
+
+
+def _milliseconds(seconds: float) -> int:
+    # Rounded up: a wait that ends a millisecond early would turn the loop once for nothing.
+    return int(seconds * 1000 + 0.999) if seconds > 0 else 0
+
+
+@lru_cache(maxsize=1024)
+def _credentials(peer_address: str) -> PeerCredentials | None:
+    """Read libzmq's "localhost:uid:gid:pid"."""
     try:
-        _, uid, gid, pid = str(frame.get("Peer-Address")).rsplit(":", 3)
+        _, uid, gid, pid = peer_address.rsplit(":", 3)
         return PeerCredentials(int(uid), int(gid), int(pid))
-    except (zmq.ZMQError, ValueError):
+    except ValueError:
         return None
 
 
-def _bind(made: zmq.Socket[bytes], path: str) -> None:
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(path)
-        except ConnectionRefusedError:
-            os.unlink(path)
-        except FileNotFoundError:
-            pass
-        else:
-            made.close(linger=0)
-            raise AddressInUse(98, "somebody listens here already", path)
-    before = os.umask(PRIVATE_UMASK)
+def _inode(path: str) -> tuple[int, int] | None:
     try:
+        found = os.stat(path)  # noqa: PTH116  # a Path would be made for nothing
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _bind(made: zmq.Socket[bytes], path: str) -> None:
+    before = None
+    try:
+        _make_way(path)
+        before = os.umask(PRIVATE_UMASK)
         made.bind(f"ipc://{path}")
+    except zmq.ZMQError as error:
+        made.close(linger=0)
+        raise OSError(error.errno, error.strerror, path) from None
+    except OSError:
+        made.close(linger=0)
+        raise
     finally:
-        os.umask(before)
+        if before is not None:
+            os.umask(before)
+
+
+def _make_way(path: str) -> None:
+    """Remove a socket that nobody listens at any more; refuse to touch anything else."""
+    try:
+        mode = os.stat(path, follow_symlinks=False).st_mode  # noqa: PTH116
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(mode):
+        raise FileExistsError(errno.EEXIST, "there is something that is no socket", path)
+    if somebody_listens(path):
+        raise AddressInUse(errno.EADDRINUSE, "somebody listens here already", path)
+    Path(path).unlink(missing_ok=True)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from tierhost.host.core import events
 from tierhost.host.shell import status
+from tierhost.ipc.calls import failure_of
 from tierhost.ipc.codec import encode
 from tierhost.ipc.errors import AccessDenied, Code, DriverError, NoSuchMethod, TierhostError
-from tierhost.ipc.messages import Failure, Reply
+from tierhost.ipc.messages import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -163,8 +164,6 @@ class Control:
         self._of.door.send(routing_id, encode(Reply(request.call_id, 0, value)))
 
     def _fail(self, routing_id: bytes, request: Request, error: TierhostError) -> None:
-        kind = type(error).__name__
-        failure = Failure(request.call_id, 0, kind, int(error.code), error.text, error.subject, error.hint)
-        self._of.door.send(routing_id, encode(failure))
+        self._of.door.send(routing_id, encode(failure_of(error, request.call_id, 0)))
 
 

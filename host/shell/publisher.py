@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,8 @@ class Publisher:
     def __init__(self, loudspeaker: Loudspeaker) -> None:
         self._loudspeaker = loudspeaker
         self._kept: deque[Event] = deque(maxlen=EVENTS_KEPT)
-        self._number = 0
+        # Beyond every number of an earlier host of this boot, so that "after number N" means the same to everybody.
+        self._number = time.monotonic_ns() // 1000
 
     @property
     def number(self) -> int:
