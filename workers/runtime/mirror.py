@@ -62,6 +62,13 @@ class Mirror:
         self._seen: tuple[object, ...] = ()
         self._writable = False
 
+    def sweep(self) -> None:
+        """Remove what a life left that died while it made the file anew."""
+        with contextlib.suppress(OSError):  # most of the time there is nothing; what cannot be removed shows when it matters
+            os.unlink(f"{self._name}.new")  # noqa: PTH108  # on the way from a kill to serving
+            for suffix in ("-wal", "-journal"):
+                Path(f"{self._name}.new{suffix}").unlink(missing_ok=True)
+
     def read(self) -> Copy:
         """Open the file and read all of it. What cannot be read is said in the copy, not raised.
 
@@ -79,9 +86,11 @@ class Mirror:
             return Copy(raw=self._run(_READ).fetchall())
         except sqlite3.Error as error:
             failure = _failure(self.path, error)
-            if failure.place:
+            if not failure.place:
+                return Copy(raw=self._salvage(), trouble=failure.text)
+            if failure.busy or os.access(self._name, os.W_OK):
                 raise failure from error
-            return Copy(raw=self._salvage(), trouble=failure.text)
+            return self._read_duplicate()
         finally:
             self._look()
 
@@ -94,6 +103,23 @@ class Mirror:
         if self._connection is None:
             raise MirrorFailed(f"{self.path}: not open", place=False)
         return self._connection.execute(statement)
+
+    def _read_duplicate(self) -> Copy:
+        """Read a file that we may not lock, because everything there is read-only: from a duplicate elsewhere."""
+        import shutil  # noqa: PLC0415  # rare, and neither is worth its time in every worker
+        import tempfile  # noqa: PLC0415
+
+        self.close()
+        self.trouble = "is read-only: what is in it can be read, nothing can be written"
+        try:
+            with tempfile.TemporaryDirectory(prefix="tierhost-") as elsewhere:
+                for name in (self._name, self._wal_name):
+                    with contextlib.suppress(FileNotFoundError):
+                        shutil.copy(name, elsewhere)
+                with contextlib.closing(sqlite3.connect(Path(elsewhere, self.path.name))) as connection:
+                    return Copy(raw=connection.execute(_READ).fetchall())
+        except (OSError, sqlite3.Error) as error:
+            raise _failure(self.path, error) from error
 
     def _salvage(self) -> list[tuple[object, object, object, object, object]]:
         """Read from the front and from the back until a bad page stops each."""

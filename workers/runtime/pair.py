@@ -84,6 +84,7 @@ class Pair:
     def _read_copies(self) -> tuple[list[Copy], list[MirrorFailed]]:
         copies, failures = [], []
         for mirror in self._mirrors:
+            mirror.sweep()
             try:
                 copies.append(mirror.read())
             except MirrorFailed as failure:
