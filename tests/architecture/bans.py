@@ -92,8 +92,9 @@ def offences(source: Source) -> list[str]:
 def _calls(source: Source) -> Iterator[tuple[int, str]]:
     bans = {ban.what: ban for ban in CALLS if ban.covers(source)}
     sleepers = _lines_of_sleepers(source)
-    for node in ast.walk(source.tree):
-        ban = bans.get(dotted(node.func)) if isinstance(node, ast.Call) else None
+    calls = [node for node in ast.walk(source.tree) if isinstance(node, ast.Call)]
+    for node in calls:
+        ban = bans.get(dotted(node.func))
         if ban is None or (ban.what == "time.sleep" and (source.path in SLEEPERS or node.lineno in sleepers)):
             continue
         yield node.lineno, f"{ban.what}: use {ban.instead}"

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
     from tests.architecture.sources import Source
 
-PURE = frozenset(
-    "__future__ abc bisect collections contextlib copy dataclasses enum functools heapq itertools math operator re string textwrap"
-    " types typing".split()
+PURE = (
+    *("__future__", "abc", "bisect", "collections", "contextlib", "copy", "dataclasses", "enum", "functools", "heapq"),
+    *("itertools", "math", "operator", "re", "string", "textwrap", "types", "typing"),
 )
 """What the core may use of the standard library: nothing that knows a clock, a file, a process or chance."""
 
@@ -59,8 +59,10 @@ RULES = (
     Rule(
         "tierhost.host.shell",
         # The configuration and the catalog are frozen values that the shell is handed.
-        ("*", "msgpack", "multiprocess", "=tierhost", "=tierhost.host.config", "=tierhost.host.catalog")
-        + ("tierhost.host.core", "tierhost.host.shell", "tierhost.ipc"),
+        (
+            *("*", "msgpack", "multiprocess", "=tierhost", "=tierhost.host.config", "=tierhost.host.catalog"),
+            *("tierhost.host.core", "tierhost.host.shell", "tierhost.ipc"),
+        ),
     ),
     Rule("tierhost.host", ("*", "msgpack", "dill", "=tierhost", "tierhost.host", "tierhost.ipc")),
     Rule("tierhost.workers.runtime", ("*", "msgpack", "dill", "lxml", "=tierhost", "tierhost.ipc", "tierhost.workers.runtime")),
