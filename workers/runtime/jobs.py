@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 WAITERS_MAX = 32
+"""Threads that may wait for one object; the next is refused, so that a stuck object does not fill the pool."""
 
 
 @dataclass(slots=True)
@@ -47,12 +48,14 @@ class Jobs:
                 held_s = time.monotonic() - job.since_s
                 reason = f"another change ({job.holder}) has held it for {held_s:.1f} s"
                 raise DeadlineExceeded(reason, code=Code.OPERATION_TIMEOUT, subject=name, hint="it may be stuck; try again later")
-            try:
+            held = self._held()
+            if name not in held:
                 job.holder, job.since_s = threading.current_thread().name, time.monotonic()
-                self._held().append(name)
+            held.append(name)
+            try:
                 yield
             finally:
-                self._held().remove(name)
+                held.remove(name)
                 job.lock.release()
         finally:
             self._leave(name, job)
