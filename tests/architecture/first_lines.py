@@ -15,14 +15,7 @@ SKIPPED_FOLDERS = frozenset({".git", ".venv", "build", "dist", "__pycache__", "t
 TEXT_BYTES_MAX = 1 << 20
 
 ELSEWHERE = re.compile(
-    r"(?<![\w.])/wor"
-    + r"k/|/home/\w+/|\.\./shar"
-    + r"ed\b|\.libr"
-    + r"ary/|pypi\.or"
-    + r"g|files\.pythonhoste"
-    + r"d|deb\.debian\.or"
-    + r"g"
-    r"|registry\.npmj" + r"s"
+    r"(?<![\w.])/work[/]|/home[/]\w+/|\.\.[/]shared\b|\.library[/]|pypi[.]org|files[.]pythonhosted|deb[.]debian[.]org|registry[.]npmjs"
 )
 """Paths of one machine, and hosts of registries: the next clone has others."""
 
