@@ -57,7 +57,7 @@ def assemble(
         lives=lives,
         boot=boot,
         journal=Journal(root.journal),
-        readiness=Readiness(ServiceManager(), settings.ready_fd),
+        readiness=Readiness(ServiceManager(), settings.ready_fd, progress=settings.progress),
         slots=_slots(catalog, lives.read()[0]),
         common_spec={
             "boot_id": boot_id,

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from tierhost import __version__
+from tierhost.ipc.errors import Code, TierhostError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-EPILOG = """exit codes: 0 done, 1 failed, 2 wrong usage
+EXIT_USAGE = 2
+
+EPILOG = """exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted
 
 examples:
   tierhost --root /tmp/site up --detach
@@ -20,47 +24,92 @@ examples:
 """
 
 
-def parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Read the command line; on a mistake print one line and leave with 2."""
-    parser = argparse.ArgumentParser(prog="tierhost", description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.description = "runs every state driver in a worker process of its own, tier by tier"
-    parser.add_argument("--version", action="version", version=f"tierhost {__version__}")
-    parser.add_argument("--root", type=Path, metavar="DIR", help="put state, runtime and sockets under one private directory")
-    parser.add_argument("-q", "--quiet", action="store_true", help="print results only")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    _host_commands(commands)
-    _driver_commands(commands)
-    return parser.parse_args(argv)
+class UsageError(TierhostError):
+    """Raised when the command line cannot mean what it says, in ways that argparse does not know."""
+
+    code = Code.INVALID_ARG
 
 
-def _host_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    up = commands.add_parser("up", help="start a host")
+class Parser(argparse.ArgumentParser):
+    """Says a mistake in one line, and the way out in another."""
+
+    def error(self, message: str) -> NoReturn:
+        """Called by argparse on wrong usage; leaves with 2."""
+        sys.stderr.write(f"error: {message}\nhint: {_near(message) or f'{self.prog} --help'}\n")
+        sys.exit(EXIT_USAGE)
+
+
+def _near(message: str) -> str:
+    """Guess what was meant by a word that is none of the choices."""
+    from difflib import get_close_matches
+
+    _, _, after = message.partition("invalid choice: ")
+    words = [word.strip("', ()") for word in after.replace("(choose from", "").split()]
+    near = get_close_matches(words[0], words[1:], n=1) if words else []
+    return f"did you mean {near[0]!r}?" if near else ""
+
+
+def parser() -> Parser:
+    """Build the parser of all commands."""
+    whole = Parser(
+        prog="tierhost",
+        description="runs every state driver in a worker process of its own, tier by tier",
+        epilog=EPILOG,
+        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, max_help_position=28),
+    )
+    whole.add_argument("--version", action="version", version=f"tierhost {__version__}")
+    whole.add_argument("--root", type=Path, metavar="DIR", help="put state, runtime and sockets under one private directory")
+    whole.add_argument("-q", "--quiet", action="store_true", help="print results only")
+    commands = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _hosting(commands)
+    _looking(commands)
+    _asking(commands)
+    return whole
+
+
+def _hosting(commands: argparse._SubParsersAction[Parser]) -> None:
+    up = commands.add_parser("up", help="start a host, or adopt what a killed one left")
     up.add_argument("--flat", action="store_true", help="one tier and no barrier: shows the race that tiers prevent")
-    up.add_argument("--detach", action="store_true", help="return once every tier is as far as it gets")
-    up.add_argument("--drivers", type=Path, action="append", default=[], metavar="DIR", help="a folder of driver folders")
+    up.add_argument("--detach", action="store_true", help="return once every tier is as far as it gets; print the host's pid")
+    up.add_argument(
+        "--drivers", type=Path, action="append", default=[], metavar="DIR", help="a folder of driver folders; may be repeated"
+    )
     up.add_argument("--config", type=Path, metavar="FILE", help="configuration (TOML)")
     up.add_argument("--ready-fd", type=int, help=argparse.SUPPRESS)
-    down = commands.add_parser("down", help="end the host, tier by tier")
-    down.add_argument("--save", action="store_true", help="save guests first: the machine goes down")
-    down.add_argument("--leave-guests", action="store_true", help="end although guests run; they run on")
-    down.add_argument("--deadline", type=float, default=300.0, metavar="S", help="seconds to wait (default %(default)s)")
+    down = commands.add_parser("down", help="end the host, highest tier first")
+    guests = down.add_mutually_exclusive_group()
+    guests.add_argument("--save", action="store_true", help="save running guests first, because the machine goes down")
+    guests.add_argument("--leave-guests", action="store_true", help="end although guests run; they run on")
+    _deadline(down, 300.0)
+    demo = commands.add_parser("demo", help="kill everything in turn, and print what survived")
+    demo.add_argument("--keep", action="store_true", help="leave the demo's directory for a look")
+
+
+def _looking(commands: argparse._SubParsersAction[Parser]) -> None:
     status = commands.add_parser("status", help="tiers, drivers, and what is wrong with them")
+    status.add_argument("--watch", action="store_true", help="show it again whenever something happens")
     _format(status)
     events = commands.add_parser("events", help="what happened")
     events.add_argument("--follow", action="store_true", help="go on with what happens from now on")
     events.add_argument("--since", type=int, default=0, metavar="N", help="only events after number N")
     _format(events)
-    reload = commands.add_parser("reload", help="let drivers read their definitions again")
-    reload.add_argument("name", nargs="?", default="", metavar="DRIVER")
-    demo = commands.add_parser("demo", help="kill everything in turn, and print what survived")
-    demo.add_argument("--keep", action="store_true", help="leave the demo's directory for a look")
+    story = commands.add_parser("story", help="what happened to one driver lately, in words")
+    story.add_argument("name", metavar="DRIVER")
+    check = commands.add_parser("check", help="check every driver: manifest, verbs, methods, docs; needs no running host")
+    check.add_argument("drivers", type=Path, nargs="*", metavar="DIR", help="folders of driver folders beside the installed ones")
+    _format(check)
 
 
-def _driver_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _asking(commands: argparse._SubParsersAction[Parser]) -> None:
     call = commands.add_parser("call", help="call a method of a driver")
     call.add_argument("method", metavar="DRIVER.METHOD")
-    call.add_argument("args", nargs="*", metavar="ARG|@FILE|KEY=ARG", help="JSON or text; @FILE is the text of a file, @@FILE its bytes")
-    call.add_argument("--deadline", type=float, default=30.0, metavar="S", help="seconds to wait (default %(default)s)")
+    call.add_argument(
+        "args",
+        nargs="*",
+        metavar="ARG",
+        help="JSON, or text as it is; @FILE: the text of a file, @@FILE: its bytes; KEY=ARG: by name",
+    )
+    _deadline(call, 30.0)
     _format(call)
     for command, what in (
         ("worker-restart", "end a worker and start its next life"),
@@ -69,10 +118,18 @@ def _driver_commands(commands: argparse._SubParsersAction[argparse.ArgumentParse
     ):
         worker = commands.add_parser(command, help=what)
         worker.add_argument("name", metavar="DRIVER")
-    check = commands.add_parser("check", help="check every driver: manifest, verbs, methods, docs")
-    check.add_argument("drivers", type=Path, nargs="*", metavar="DIR", help="folders of driver folders beside the installed ones")
-    _format(check)
+    reload = commands.add_parser("reload", help="let drivers read their definitions again")
+    reload.add_argument("name", nargs="?", default="", metavar="DRIVER")
 
 
-def _format(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--format", choices=("table", "plain", "json"), help="default: table on a terminal, plain in a pipe")
+def _format(command: Parser) -> None:
+    command.add_argument("--format", choices=("table", "plain", "json"), help="default: table on a terminal, plain in a pipe")
+
+
+def _deadline(command: Parser, default_s: float) -> None:
+    command.add_argument("--deadline", type=float, default=default_s, metavar="S", help="seconds to wait (default %(default)s)")
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line; on a mistake print what is wrong and leave with 2."""
+    return parser().parse_args(argv)

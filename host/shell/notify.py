@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 
 
 class ServiceManager:
@@ -32,14 +33,16 @@ class ServiceManager:
 class Readiness:
     """Says "ready" once, when every tier is as far as it will get by itself."""
 
-    def __init__(self, service_manager: ServiceManager, fd: int | None) -> None:
+    def __init__(self, service_manager: ServiceManager, fd: int | None, *, progress: bool = False) -> None:
         self._service_manager = service_manager
         self._fd = fd
+        self._progress = progress
         self._said = False
 
     def tier(self, text: str) -> None:
         """Another tier came up, or is held up; the next one may take its time."""
         self._service_manager.tell(f"STATUS={text}", "EXTEND_TIMEOUT_USEC=60000000")
+        self._show(text)
 
     def settled(self, text: str) -> None:
         """All tiers are as far as they get. Only the first time counts."""
@@ -55,7 +58,13 @@ class Readiness:
     def stopping(self) -> None:
         """The host is on its way out."""
         self._service_manager.tell("STOPPING=1")
+        self._show("ended")
         self._service_manager.close()
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
+
+    def _show(self, text: str) -> None:
+        """Tell the person in front of the terminal."""
+        if self._progress:
+            sys.stderr.write(text + "\n")

@@ -1,0 +1,84 @@
+"""The commands that start and end a host."""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tierhost.host.cli.connecting import connect, root_of
+from tierhost.ipc.errors import DeadlineExceeded, PeerDied
+
+if TYPE_CHECKING:
+    import argparse
+
+SYSTEM_CONFIG = Path("/etc/tierhost/tierhost.toml")
+
+
+def up(arguments: argparse.Namespace) -> int:
+    """Run a host here until it is asked to end; with --detach leave one behind and print its pid."""
+    config = arguments.config or default_config(arguments)
+    if arguments.detach:
+        return _detached(arguments, config)
+    from tierhost.host.config import Settings
+    from tierhost.host.run import run_host
+
+    settings = Settings(
+        root=root_of(arguments),
+        flat=arguments.flat,
+        drivers_dirs=tuple(folder.absolute() for folder in arguments.drivers),
+        config_file=config,
+        ready_fd=arguments.ready_fd,
+        progress=sys.stderr.isatty() and not arguments.quiet,
+    )
+    return run_host(settings)
+
+
+def _detached(arguments: argparse.Namespace, config: Path | None) -> int:
+    from tierhost.host import launch
+
+    options = ["--flat"] if arguments.flat else []
+    for folder in arguments.drivers:
+        options += ["--drivers", str(folder)]
+    options += ["--config", str(config)] if config else []
+    running = launch.start(root_of(arguments), arguments.root, options=options)
+    sys.stdout.write(f"{running.pid}\n")
+    return 0
+
+
+def default_config(arguments: argparse.Namespace) -> Path | None:
+    """The configuration nobody named: none with --root, else the system's for root and the user's for others, if it exists."""
+    if arguments.root:
+        return None
+    if os.geteuid() == 0:
+        path = SYSTEM_CONFIG
+    else:
+        path = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "tierhost/tierhost.toml"
+    return path if path.exists() else None
+
+
+def down(arguments: argparse.Namespace) -> int:
+    """End the host and wait until it is gone, so that `tierhost up` may follow at once."""
+    end_s = time.monotonic() + arguments.deadline
+    with connect(arguments) as client:
+        pidfd = os.pidfd_open(client.host("status")["host"]["pid"])
+        try:
+            client.host("shutdown", deadline_s=arguments.deadline, save=arguments.save, force=arguments.leave_guests)
+        except PeerDied:
+            # A host that ends takes its socket's name away; its last word may have gone with it. One that died did not.
+            if root_of(arguments).host_socket.exists():
+                raise
+        ended, _, _ = select.select([pidfd], [], [], max(0.0, end_s - time.monotonic()))
+    os.close(pidfd)
+    if not ended:
+        raise DeadlineExceeded("its workers are gone, but the host itself has not ended", subject="host")
+    return 0
+
+
+def demo(arguments: argparse.Namespace) -> int:
+    """Run the demonstration, a program of its own: the product never imports a drill."""
+    argv = [sys.executable, "-m", "tierhost.drills.demo", *(["--keep"] if arguments.keep else [])]
+    os.execv(sys.executable, argv)  # noqa: S606  # this very interpreter
