@@ -13,9 +13,9 @@ from tierhost.ipc.limits import IN_FLIGHT_MAX, IN_FLIGHT_PER_PEER_MAX
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tierhost.ipc.credentials import PeerCredentials
     from tierhost.ipc.directory import Directory, Entry
     from tierhost.ipc.messages import Request
-    from tierhost.ipc.sockets import PeerCredentials
 
 INTRODUCTION_S = 0.5
 """How long a request of a life that the directory does not show yet may wait for the host's word on it."""
@@ -98,14 +98,14 @@ class Admission:
         method = arrival.request.method
         if method not in self._offers:
             reason = f"it has no method '{method[:64]}'"
-            raise NoSuchMethod(reason, subject=f"driver {self._driver}", hint="`tierhost check` lists the methods of every driver")
+            raise NoSuchMethod(reason, subject=f"driver {self._driver}", hint="`tierhost check` lists every driver's methods")
         if self._offers[method]:
             if entry is None:
                 reason = f"{method} is a service for workers, and pid {arrival.peer.pid} is none"
                 raise AccessDenied(reason, subject=f"driver {self._driver}")
             if f"{self._driver}.{method}" not in entry.needs:
                 reason = f"the manifest of '{entry.driver}' does not need {self._driver}.{method}"
-                raise AccessDenied(reason, subject=f"driver {self._driver}", hint=f"add it to `needs` in {entry.driver}/driver.toml")
+                raise AccessDenied(reason, subject=f"driver {self._driver}", hint="add it to `needs` in its driver.toml")
         elif entry is None and arrival.peer.uid not in self._owners:
             reason = f"uid {arrival.peer.uid} may not call this host's drivers"
             raise AccessDenied(reason, subject=f"driver {self._driver}", hint="call as root or as the user who runs the host")

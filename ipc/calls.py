@@ -89,7 +89,7 @@ class WokenByLoop:
         except BlockingIOError:
             return
 
-    def doubt(self, driver: str) -> float:  # noqa: ARG002  # the same for every driver
+    def doubt(self, driver: str) -> float:
         """Do nothing: the loop is told everything there is to know."""
         return math.inf
 
@@ -122,8 +122,7 @@ class Caller:
         self._sockets = sockets
         self._directory = directory
         self._news = news
-        self._name = name
-        self._incarnation = incarnation
+        self._who = (name, incarnation)
         self._ways: dict[str, _Way] = {}
         self._waiter = Waiter(news.sources())
         self._prefix = os.urandom(8)
@@ -156,7 +155,7 @@ class Caller:
             if remaining_s <= 0:
                 raise _late(driver, method)
             request = Request(
-                call_id, entry.incarnation, method, list(args), dict(kwargs or {}), remaining_s, self._name, self._incarnation, attempt
+                call_id, entry.incarnation, method, list(args), dict(kwargs or {}), remaining_s, *self._who, attempt
             )
             answer = self._ask(entry, request, deadline_s)
             if isinstance(answer, Reply):
@@ -264,7 +263,7 @@ def _match(line: Line, request: Request) -> Answer | None:
 
 def _late(driver: str, method: str) -> DeadlineExceeded:
     reason = f"{method} was not answered in time"
-    return DeadlineExceeded(reason, subject=f"driver {driver}", hint="it may still be at it; `tierhost status` shows whether it hangs")
+    return DeadlineExceeded(reason, subject=f"driver {driver}", hint="it may still be at it; `tierhost status` shows if it hangs")
 
 
 def _nobody(driver: str, *, sent: bool, changes: bool) -> CallError:
@@ -273,7 +272,7 @@ def _nobody(driver: str, *, sent: bool, changes: bool) -> CallError:
         return PeerAbsent("it has no life that can be called", subject=subject, hint="`tierhost status` says why")
     reason = "the worker died while it had the request, and no next life came up in time"
     if changes:
-        return OutcomeUnknown(f"{reason} to say what became of it", subject=subject, hint="look at the object before you try again")
+        return OutcomeUnknown(f"{reason} to say what became of it", subject=subject, hint="look at the object first")
     return PeerDied(f"{reason} to be asked again", subject=subject, hint="`tierhost status` says why; ask again later")
 
 

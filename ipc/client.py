@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from tierhost.ipc.calls import Caller, error_of
 from tierhost.ipc.codec import NotInLanguage, decode, encode
 from tierhost.ipc.directory import Directory, Entry
+from tierhost.ipc.endpoints import somebody_listens
 from tierhost.ipc.errors import CallError, Code, DeadlineExceeded, OutcomeUnknown, PeerAbsent, ProtocolError, TierhostError
 from tierhost.ipc.limits import CALL_DEADLINE_DEFAULT_S, CALL_DEADLINE_MAX_S
 from tierhost.ipc.messages import Event, Failure, Reply, Request
-from tierhost.ipc.sockets import Sockets, Waiter, somebody_listens
+from tierhost.ipc.sockets import Sockets, Waiter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -180,7 +181,7 @@ class Client:
     def follow(self, driver: str) -> None:
         """Do nothing: the listener hears of every driver."""
 
-    def doubt(self, driver: str) -> float:  # noqa: ARG002  # News asks about one driver, the host shows all
+    def doubt(self, driver: str) -> float:
         """Ask the host for the whole picture, if it listens; return after how many seconds to doubt again."""
         now_s = time.monotonic()
         if now_s >= self._picture_asked_s + LOOK_AGAIN_S:

@@ -117,7 +117,7 @@ HOST_DIED: Final[Mapping[Stage, Stage]] = MappingProxyType(
 OUTCOMES: Final = frozenset({"complete", "skipped", "failed"})
 
 
-class OutOfTurn(RuntimeError):  # noqa: N818  # named for what happened, like the rest of our vocabulary
+class OutOfTurn(RuntimeError):
     """Raised by `sent` when we are about to break the protocol ourselves: a mistake in this program, not in the peer's."""
 
 

@@ -5,22 +5,20 @@ from __future__ import annotations
 import errno
 import os
 import select
-import socket
-import stat
 import time
-from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import zmq
 
+from tierhost.ipc.credentials import parse_credentials
+from tierhost.ipc.endpoints import inode_of, make_way, private_files
 from tierhost.ipc.limits import FRAME_BYTES_MAX, HIGH_WATER, IN_FLIGHT_PER_PEER_MAX, RECONNECT_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-PRIVATE_UMASK = 0o077
+    from tierhost.ipc.credentials import PeerCredentials
 
 LAST_WORDS_MS = 100
 """How long a door that closes for good goes on delivering answers it has given already."""
@@ -32,21 +30,8 @@ RECONNECT_MS_MAX = 1000
 """How rarely a line to a life that does not listen tries again. Lives do not come back: each has a path of its own."""
 
 
-class AddressInUse(OSError):  # noqa: N818  # named for what happened, like the rest of our vocabulary
-    """Raised when somebody listens at a path already. libzmq would take it over without a word."""
-
-
-@dataclass(frozen=True, slots=True)
-class PeerCredentials:
-    """Who sent a message, by the kernel's word (SO_PEERCRED)."""
-
-    uid: int
-    gid: int
-    pid: int
-
-
 class Sockets:
-    """This process's one ZeroMQ context. Never make it before a fork: its threads do not cross."""
+    """The one ZeroMQ context of a process. Never make it before a fork: its threads do not cross."""
 
     def __init__(self) -> None:
         self._context = zmq.Context(io_threads=1)
@@ -138,12 +123,12 @@ class _Bound(_Socket):
     def __init__(self, made: zmq.Socket[bytes], path: str) -> None:
         super().__init__(made)
         self.path = path
-        self._inode = _inode(path)
+        self._inode = inode_of(path)
 
     def close(self, linger_ms: int = 0) -> None:
         """Close it, and take its path away unless somebody else has it by now."""
         self.raw.close(linger=linger_ms)
-        if _inode(self.path) == self._inode:
+        if inode_of(self.path) == self._inode:
             Path(self.path).unlink(missing_ok=True)
 
 
@@ -164,7 +149,7 @@ class Door(_Bound):
             # The frames of a message arrive together: no wait here.
             frame = self.raw.recv(zmq.NOBLOCK, copy=False)
             if not frame.more:
-                credentials = _credentials(str(frame.get("Peer-Address")))
+                credentials = parse_credentials(str(frame.get("Peer-Address")))
                 if credentials is not None:
                     return routing_id, credentials, frame.bytes
             while frame.more:
@@ -294,68 +279,19 @@ class Waiter:
         return [source for source, _ in self._poller.poll(_milliseconds(timeout_s))]
 
 
-def somebody_listens(path: Path | str) -> bool:
-    """Whether a living process answers at this path. Raises OSError if the path is something that we may not touch."""
-    with socket.socket(socket.AF_UNIX) as probe:
-        # Somebody who hangs with a full backlog must not make us hang.
-        probe.setblocking(False)
-        try:
-            probe.connect(str(path))
-        except BlockingIOError:
-            return True
-        except (ConnectionRefusedError, FileNotFoundError):
-            return False
-        return True
-
-
 def _milliseconds(seconds: float) -> int:
     # Rounded up: a wait that ends a millisecond early would turn the loop once for nothing.
     return int(seconds * 1000 + 0.999) if seconds > 0 else 0
 
 
-@lru_cache(maxsize=1024)
-def _credentials(peer_address: str) -> PeerCredentials | None:
-    """Read libzmq's "localhost:uid:gid:pid"."""
-    try:
-        _, uid, gid, pid = peer_address.rsplit(":", 3)
-        return PeerCredentials(int(uid), int(gid), int(pid))
-    except ValueError:
-        return None
-
-
-def _inode(path: str) -> tuple[int, int] | None:
-    try:
-        found = os.stat(path)  # noqa: PTH116  # a Path would be made for nothing
-    except FileNotFoundError:
-        return None
-    return found.st_dev, found.st_ino
-
-
 def _bind(made: zmq.Socket[bytes], path: str) -> None:
-    before = None
     try:
-        _make_way(path)
-        before = os.umask(PRIVATE_UMASK)
-        made.bind(f"ipc://{path}")
+        make_way(path)
+        with private_files():
+            made.bind(f"ipc://{path}")
     except zmq.ZMQError as error:
         made.close(linger=0)
         raise OSError(error.errno, error.strerror, path) from None
     except OSError:
         made.close(linger=0)
         raise
-    finally:
-        if before is not None:
-            os.umask(before)
-
-
-def _make_way(path: str) -> None:
-    """Remove a socket that nobody listens at any more; refuse to touch anything else."""
-    try:
-        mode = os.stat(path, follow_symlinks=False).st_mode  # noqa: PTH116
-    except FileNotFoundError:
-        return
-    if not stat.S_ISSOCK(mode):
-        raise FileExistsError(errno.EEXIST, "there is something that is no socket", path)
-    if somebody_listens(path):
-        raise AddressInUse(errno.EADDRINUSE, "somebody listens here already", path)
-    Path(path).unlink(missing_ok=True)

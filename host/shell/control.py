@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from tierhost.host.core.events import Event
     from tierhost.host.shell.equipment import Equipment
     from tierhost.host.shell.orders import Orders
+    from tierhost.ipc.credentials import PeerCredentials
     from tierhost.ipc.messages import Request, Value
-    from tierhost.ipc.sockets import PeerCredentials
 
 PENDING_MAX = 64
 

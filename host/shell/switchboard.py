@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tierhost.host.shell.equipment import Equipment
     from tierhost.host.shell.orders import Orders
     from tierhost.host.shell.processes import Body
-    from tierhost.ipc.sockets import PeerCredentials
+    from tierhost.ipc.credentials import PeerCredentials
 
 MESSAGES_PER_TURN_MAX = 200
 """A worker that floods the host gets its turn like the others, and no more."""

@@ -1,0 +1,308 @@
+"""What was encoded is decoded; what was not is refused, whatever it is."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import tracemalloc
+from typing import Any
+
+import msgpack
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from tests.unit.ipc.words import MESSAGES, VALUES, request
+from tierhost.ipc import messages
+from tierhost.ipc.codec import KINDS, NotInLanguage, decode, encode, legible
+from tierhost.ipc.errors import ProtocolError
+from tierhost.ipc.fields import is_value
+from tierhost.ipc.limits import (
+    CALL_DEADLINE_MAX_S,
+    CALL_ID_BYTES_MAX,
+    DEPTH_MAX,
+    FRAME_BYTES_MAX,
+    ITEMS_MAX,
+    NAME_CHARS_MAX,
+    TEXT_CHARS_MAX,
+    VALUES_MAX,
+)
+from tierhost.ipc.messages import Event, Failure, Hello, Leave, Message, Perform, Reply, Request
+
+BUDGET = settings(max_examples=100, deadline=None)
+REPLY_TAG = KINDS.index(Reply)
+
+
+LARGE_MAP = b"\xde\x30\x00" + b"".join(b"\xa4%04x\x80" % n for n in range(0x3000))
+
+
+def nested(depth: int) -> Any:
+    """Nest lists, `depth` of them."""
+    value: Any = []
+    for _ in range(depth - 1):
+        value = [value]
+    return value
+
+
+def reply_frame(value_bytes: bytes) -> bytes:
+    """Make the frame of a Reply whose value is these bytes, legal or not."""
+    return b"\x94" + bytes([REPLY_TAG]) + b"\xc4\x01x" + b"\x01" + value_bytes
+
+
+def refused(data: bytes) -> str:
+    with pytest.raises(ProtocolError) as caught:
+        decode(data)
+    return caught.value.text
+
+
+# Round trips.
+
+
+@BUDGET
+@given(MESSAGES)
+def test_what_was_encoded_is_decoded(message: Message) -> None:
+    assert decode(encode(message)) == message
+
+
+@BUDGET
+@given(MESSAGES)
+def test_types_survive_the_journey(message: Message) -> None:
+    back = decode(encode(message))
+    assert repr(back) == repr(message)
+
+
+def test_every_message_of_the_vocabulary_has_a_tag() -> None:
+    declared = {kind for kind in vars(messages).values() if isinstance(kind, type) and dataclasses.is_dataclass(kind)}
+    assert declared == set(KINDS)
+    assert len(KINDS) == len(set(KINDS))
+
+
+def test_a_whole_number_is_welcome_where_a_float_is_declared() -> None:
+    assert decode(encode(Perform(1, "state_initialize", 5))) == Perform(1, "state_initialize", 5)
+
+
+# Garbage.
+
+
+@BUDGET
+@given(st.binary(max_size=200))
+@example(b"")
+@example(b"\xc1")
+@example(b"\x91\xd6\xff\x00\x00\x00\x00")
+def test_garbage_is_refused_and_nothing_else(data: bytes) -> None:
+    try:
+        decode(data)
+    except ProtocolError as error:
+        assert error.text
+
+
+@BUDGET
+@given(MESSAGES, st.data())
+def test_a_mutated_frame_is_a_message_or_refused(message: Message, data: st.DataObject) -> None:
+    frame = bytearray(encode(message))
+    for _ in range(data.draw(st.integers(1, 4))):
+        place = data.draw(st.integers(0, len(frame) - 1))
+        if data.draw(st.booleans()):
+            frame[place] = data.draw(st.integers(0, 255))
+        else:
+            del frame[place]
+        if not frame:
+            break
+    try:
+        again = decode(bytes(frame))
+    except ProtocolError:
+        return
+    assert decode(encode(again)) == again
+
+
+@BUDGET
+@given(MESSAGES, st.data())
+def test_a_field_of_another_type_is_refused_or_legal_too(message: Message, data: st.DataObject) -> None:
+    fields = msgpack.unpackb(encode(message))
+    place = data.draw(st.integers(0, len(fields) - 1))
+    fields[place] = data.draw(VALUES)
+    try:
+        again = decode(msgpack.packb(fields))
+    except ProtocolError:
+        return
+    assert decode(encode(again)) == again
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("more", [-1, 1])
+def test_a_message_with_a_field_too_few_or_too_many_is_refused(kind: type[Message], more: int) -> None:
+    count = len(dataclasses.fields(kind)) + more
+    assert kind.__name__ in refused(msgpack.packb([KINDS.index(kind), *[None] * count]))
+
+
+@pytest.mark.parametrize("tag", [len(KINDS), -1, True, "Reply", None, 1.0])
+def test_an_unknown_tag_is_refused(tag: object) -> None:
+    assert "no known kind" in refused(msgpack.packb([tag, b"x", 1, None]))
+
+
+@pytest.mark.parametrize("frame", [{}, 3, None, [], "text", b"bytes"])
+def test_a_frame_that_is_no_list_is_refused(frame: object) -> None:
+    assert "no known kind" in refused(msgpack.packb(frame))
+
+
+def test_bytes_after_the_message_are_refused() -> None:
+    assert "not a message" in refused(encode(Leave("go")) + b"\x00")
+
+
+def test_a_truncated_message_is_refused_at_every_length() -> None:
+    frame = encode(request("echo", {"deep": [1, "two", 3.0]}))
+    for length in range(len(frame)):
+        refused(frame[:length])
+
+
+@pytest.mark.parametrize(
+    "value",
+    [b"\xd4\x05x", b"\xc7\x00\x05", b"\xd6\xff\x00\x00\x00\x00", b"\xc7\x0c\xff" + bytes(12), b"\xc7\x03\x01abc"],
+    ids=["fixext", "empty ext", "timestamp 32", "timestamp 96", "ext 8"],
+)
+def test_extension_types_are_refused(value: bytes) -> None:
+    refused(reply_frame(value))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [b"\x81\x01\x01", b"\x81\xc4\x01k\x01", b"\x81\xc0\x01", b"\x81\xcb" + bytes(8) + b"\x01", b"\x81\x90\x01"],
+    ids=["int", "bytes", "nil", "float", "list"],
+)
+def test_a_map_key_that_is_no_text_is_refused(value: bytes) -> None:
+    refused(reply_frame(value))
+
+
+def test_a_map_with_the_same_key_twice_is_refused() -> None:
+    assert "twice" in refused(reply_frame(b"\x82\xa1a\x01\xa1a\x02"))
+
+
+def test_text_that_is_not_utf8_is_refused_without_repeating_it() -> None:
+    assert "hunter2" not in refused(reply_frame(b"\xa9hunter2\xff\xff"))
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_numbers_that_are_not_finite_are_refused_on_both_sides(number: float) -> None:
+    with pytest.raises(NotInLanguage):
+        encode(Reply(b"x", 1, [number]))
+    refused(msgpack.packb([REPLY_TAG, b"x", 1, {"deep": [number]}]))
+    refused(msgpack.packb([KINDS.index(Event), 1, number, "host", 0, "phase", "", {}]))
+
+
+# Limits, each from both sides.
+
+
+@pytest.mark.parametrize("remaining_s", [0, 0.0, -1.0, CALL_DEADLINE_MAX_S + 1, math.nan, math.inf, True, None, "5"])
+def test_a_remaining_time_is_above_zero_and_has_a_maximum(remaining_s: Any) -> None:
+    with pytest.raises(NotInLanguage, match="remaining_s"):
+        encode(request(remaining_s=remaining_s))
+    fields = msgpack.unpackb(encode(request()))
+    fields[1 + [field.name for field in dataclasses.fields(Request)].index("remaining_s")] = remaining_s
+    assert "remaining_s" in refused(msgpack.packb(fields))
+
+
+@pytest.mark.parametrize(
+    ("longest", "too_long"),
+    [
+        (request("m" * NAME_CHARS_MAX), request("m" * (NAME_CHARS_MAX + 1))),
+        (Leave("r" * TEXT_CHARS_MAX), Leave("r" * (TEXT_CHARS_MAX + 1))),
+        (request(call_id=b"c" * CALL_ID_BYTES_MAX), request(call_id=b"c" * (CALL_ID_BYTES_MAX + 1))),
+        (request(call_id=b"c"), request(call_id=b"")),
+        (Reply(b"x", 1, [None] * ITEMS_MAX), Reply(b"x", 1, [None] * (ITEMS_MAX + 1))),
+        (Reply(b"x", 1, dict.fromkeys(map(str, range(ITEMS_MAX)))), Reply(b"x", 1, dict.fromkeys(map(str, range(ITEMS_MAX + 1))))),
+        (Reply(b"x", 1, nested(DEPTH_MAX)), Reply(b"x", 1, nested(DEPTH_MAX + 1))),
+        (Reply(b"x", 1, [[None] * (ITEMS_MAX - 2)] * 4), Reply(b"x", 1, [[None] * ITEMS_MAX] * 4)),
+        (Reply(b"x", 1, 2**64 - 1), Reply(b"x", 1, 2**64)),
+        (Reply(b"x", 1, -(2**63)), Reply(b"x", 1, -(2**63) - 1)),
+        (Reply(b"x", 0, None), Reply(b"x", -1, None)),
+        (Reply(b"x", 1, b"v" * (FRAME_BYTES_MAX - 100)), Reply(b"x", 1, b"v" * FRAME_BYTES_MAX)),
+    ],
+    ids=["name", "text", "call id", "no call id", "list", "map", "depth", "values", "int", "negative", "number", "frame"],
+)
+def test_the_largest_of_each_kind_travels_and_one_more_does_not(longest: Message, too_long: Message) -> None:
+    assert decode(encode(longest)) == longest
+    with pytest.raises(NotInLanguage):
+        encode(too_long)
+    if not isinstance(too_long, Reply) or type(too_long.value) is not int:
+        values = [getattr(too_long, field.name) for field in dataclasses.fields(too_long)]
+        refused(msgpack.packb([KINDS.index(type(too_long)), *values]))
+
+
+def test_a_small_frame_cannot_become_large_in_memory() -> None:
+    bombs = {
+        "declared lengths": b"\xdd\x00\x01\x00\x00" * 1000,
+        "empty lists": reply_frame(b"\xdd\x00\x01\x00\x00" + (b"\xdd\x00\x01\x00\x00" + b"\x90" * 65536) * 127),
+        "nesting": b"\x91" * 100_000,
+        "empty maps": reply_frame(b"\xdf\x00\x00\x00\x64" + b"".join(b"\xa2%02d" % n + LARGE_MAP for n in range(100))),
+    }
+    tracemalloc.start()
+    try:
+        for frame in bombs.values():
+            refused(frame)
+            # Pointers to nothing are reserved for declared lengths; objects are not made.
+            assert tracemalloc.get_traced_memory()[1] < 48 << 20
+            tracemalloc.reset_peak()
+    finally:
+        tracemalloc.stop()
+
+
+# Errors say where, and never what.
+
+
+@pytest.mark.parametrize(
+    ("value", "where"),
+    [
+        ({"disks": [{"keys": {1, 2}}]}, "value at 'disks' at 0 at 'keys' is a set"),
+        ([1, (2, 3)], "value at 1 is a tuple"),
+        ({"a": {2: 3}}, "value at 'a' has a key that is no text"),
+        ([0, "x", object()], "value at 2 is a object"),
+        ("\ud800", "surrogates"),
+        (memoryview(b"x"), "is a memoryview"),
+    ],
+)
+def test_a_value_that_cannot_travel_is_named_by_its_place(value: Any, where: str) -> None:
+    with pytest.raises(NotInLanguage, match=where):
+        encode(Reply(b"x", 1, value))
+
+
+def test_a_refused_value_is_never_repeated() -> None:
+    secret = "correct horse battery staple"
+    for value in ([secret, {1}], {"k": [secret, object()]}, {"deep": {secret.encode(): 1}}):
+        with pytest.raises(NotInLanguage) as caught:
+            encode(Reply(b"x", 1, value))  # type: ignore[arg-type]  # that is the point
+        assert secret not in str(caught.value)
+    assert secret not in refused(msgpack.packb([KINDS.index(Hello), secret, secret, secret, secret]))
+
+
+def test_a_value_that_contains_itself_is_refused_in_bounded_time() -> None:
+    loop: list[Any] = []
+    loop.append(loop)
+    laughs: Any = ["ha"] * 1000
+    for _ in range(DEPTH_MAX - 1):
+        laughs = [laughs] * 1000
+    for value in (loop, laughs):
+        assert not is_value(value)
+        with pytest.raises(NotInLanguage):
+            encode(Reply(b"x", 1, value))
+
+
+def test_what_is_no_message_is_not_encoded() -> None:
+    with pytest.raises(NotInLanguage, match="str is no message"):
+        encode("Leave")  # type: ignore[arg-type]  # that is the point
+
+
+@given(st.text(st.characters(exclude_categories=[]), max_size=50))
+def test_any_text_can_be_made_legible(text: str) -> None:
+    failure = Failure(b"x", 1, "DriverError", 1, legible(text), "", "")
+    assert decode(encode(failure)) == failure
+
+
+def test_a_legible_text_that_was_legible_is_unchanged_and_never_too_long() -> None:
+    assert legible("pool 'images' ✓") == "pool 'images' ✓"
+    assert len(legible("\udcff" * TEXT_CHARS_MAX)) == TEXT_CHARS_MAX
+
+
+@BUDGET
+@given(VALUES)
+def test_the_check_agrees_with_encode(value: Any) -> None:
+    assert is_value(value)
+    encode(Reply(b"x", 1, value))
