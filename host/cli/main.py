@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from tierhost.host.cli.arguments import EXIT_USAGE, UsageError, parse
@@ -55,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def find(command: str) -> Callable[[argparse.Namespace], int]:
     """Import the function behind a command."""
     module, _, name = COMMANDS[command].partition(":")
-    found: Callable[[argparse.Namespace], int] = getattr(__import__(f"tierhost.host.cli.{module}", fromlist=[name]), name)
+    found: Callable[[argparse.Namespace], int] = getattr(import_module(f"tierhost.host.cli.{module}"), name)
     return found
 
 

@@ -22,6 +22,7 @@ WIRE = frozenset({"zmq", "msgpack", "multiprocess", "dill"})
 """Libraries that belong to the inside; a driver uses the runtime instead."""
 
 DYNAMIC = {
+    "tierhost.host.cli.main": "imports the one command that was asked for",
     "tierhost.host.shell.zygote": "preloads modules that manifests name, for everybody it forks",
     "tierhost.workers.runtime.loading": "imports the one driver that its host assigned",
     "tierhost.workers.storage.backend": "picks its back end by the pool's type, from its own folder",

@@ -1,0 +1,1 @@
+"""The command line with a host that is a fake."""
