@@ -68,14 +68,19 @@ def down(arguments: argparse.Namespace) -> int:
         try:
             client.host("shutdown", deadline_s=arguments.deadline, save=arguments.save, force=arguments.leave_guests)
         except PeerDied:
-            # A host that ends takes its socket's name away; its last word may have gone with it. One that died did not.
+            # Its last word may have gone with it. A host that ended takes its socket's name away; one that died did not.
+            _wait(pidfd, end_s)
             if root_of(arguments).host_socket.exists():
                 raise
-        ended, _, _ = select.select([pidfd], [], [], max(0.0, end_s - time.monotonic()))
+        _wait(pidfd, end_s)
     os.close(pidfd)
-    if not ended:
-        raise DeadlineExceeded("its workers are gone, but the host itself has not ended", subject="host")
     return 0
+
+
+def _wait(pidfd: int, end_s: float) -> None:
+    ended, _, _ = select.select([pidfd], [], [], max(0.0, end_s - time.monotonic()))
+    if not ended:
+        raise DeadlineExceeded("it has not ended yet", subject="host", hint="`tierhost status` says what it waits for")
 
 
 def demo(arguments: argparse.Namespace) -> int:
