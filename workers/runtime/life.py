@@ -91,19 +91,17 @@ class Life:
         for store in (context.persistent, context.run):
             for mended in store.repaired:
                 self.outbox.emit("state-file-mended", mended, {})
-            for damage in store.damage():
-                self.outbox.degrade(f"{damage.table} {damage.key}".strip() or "state", damage.reason)
-            store.watch(self._state_file)
+            store.watch(self._condition)
         self._exposed.update(offers(driver_class))
         self._driver = driver_class(context)
         self._serving = Serving(self._driver, context, self._exposed, self.outbox, self.pool.run, self.admission.finished)
 
-    def _state_file(self, name: str, trouble: str) -> None:
-        """Show a state file that fails: the store goes on with its mirror, but without a second one."""
+    def _condition(self, subject: str, trouble: str) -> None:
+        """Show what is lost from the state, or a file that fails while its mirror goes on without a second one."""
         if trouble:
-            self.outbox.degrade(f"state file {name}", trouble)
+            self.outbox.degrade(subject, trouble)
         else:
-            self.outbox.mend(f"state file {name}")
+            self.outbox.mend(subject)
 
     # Verbs.
 
@@ -132,6 +130,8 @@ class Life:
         assert driver is not None
 
         def run() -> Any:
+            if verb == "state_reload":
+                _acknowledge_losses(driver.context)
             if verb != "state_initialize":
                 return getattr(driver, verb)()
             try:
@@ -165,3 +165,9 @@ class Life:
         return self._serving.serve(admitted)
 
 
+def _acknowledge_losses(context: Context) -> None:
+    """Who asks for a reload has seen that nameless rows are lost; named ones stay on record until they are written anew."""
+    for store in (context.persistent, context.run):
+        for damage in store.damage():
+            if not damage.table:
+                store.dismiss(damage)

@@ -8,32 +8,20 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgpack
 
-from tierhost.ipc.errors import Code, DriverError
-from tierhost.workers.runtime import calling
-from tierhost.workers.runtime.calllog import CallLog, Page, Record
+from tierhost.ipc.errors import Code
+from tierhost.workers.runtime.calllog import CallLog, Page
 from tierhost.workers.runtime.mirror import MirrorFailed
 from tierhost.workers.runtime.pair import Pair
 from tierhost.workers.runtime.rows import Key, Row, Rows, Seal, add, make_row
+from tierhost.workers.runtime.transaction import CALLS, INTENTS, LOST, StoreFailed, Transaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-INTENTS: Final = "intents"
-CALLS: Final = "calls"
-LOST: Final = "lost"
-RESERVED: Final = frozenset({"", INTENTS, CALLS, LOST})
-"""Tables that drivers do not write to themselves."""
+__all__ = ["Damage", "Recorded", "Store", "StoreFailed", "Transaction"]
 
 ROWS_MAX: Final = 65_536
-ROW_BYTES_MAX: Final = 8 << 20
-KEY_CHARS_MAX: Final = 4096
-
-
-class StoreFailed(DriverError):
-    """Raised when nothing could be made durable: disk full, read-only, or both files failing. Nothing has changed."""
-
-    code = Code.SYSTEM_ERROR
 
 
 class Damage(NamedTuple):
@@ -42,6 +30,11 @@ class Damage(NamedTuple):
     table: str
     key: str
     reason: str
+
+    @property
+    def subject(self) -> str:
+        """How it is named to people."""
+        return f"{self.table} {self.key}".strip() or "state"
 
 
 class Recorded(NamedTuple):
@@ -52,66 +45,6 @@ class Recorded(NamedTuple):
 
     replied: bool
     value: Any
-
-
-class Transaction:
-    """Changes that become durable together, or not at all. Made by `Store.transaction`."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self.call = (calling.CALL_ID.get() or b"").hex()
-        self.changed: dict[Key, bytes | None] = {}
-        self.records: dict[str, Record | None] = {}
-
-    def put(self, table: str, key: str, row: dict[str, Any]) -> None:
-        """Write a row."""
-        if table in RESERVED:
-            raise ValueError(f"the table {table!r} is the store's own")
-        self._put(table, key, row)
-
-    def delete(self, table: str, key: str) -> None:
-        """Remove a row, if it is there."""
-        if table in RESERVED:
-            raise ValueError(f"the table {table!r} is the store's own")
-        self.changed[table, key] = None
-
-    def reply(self, value: Any) -> None:
-        """Record the answer of the call in progress with this very change: a caller that asks again gets it."""
-        if self.call:
-            msgpack.packb(value)  # what cannot be recorded is found out here, not in the middle of a commit
-            self.records[self.call] = (True, value)
-
-    def intend(self, key: str, facts: dict[str, Any]) -> None:
-        """Say what is about to be done, together with other changes."""
-        self._put(INTENTS, key, {"facts": facts, "call": self.call})
-
-    def settle(self, key: str, *, reply: Any = None) -> None:
-        """The intent is done. If its call died with an earlier life, it is answered with `reply` from now on.
-
-        In the call itself a `reply` of None leaves the answer to `reply()` or to what the method returns.
-        """
-        call = self._drop_intent(key)
-        if call and self.records.get(call) is None and (reply is not None or call != self.call):
-            msgpack.packb(reply)
-            self.records[call] = (True, reply)
-
-    def abandon(self, key: str) -> None:
-        """The intent was undone: its call counts as never made, and may be made again."""
-        call = self._drop_intent(key)
-        if call and self.records.get(call) is None:
-            self.records[call] = None
-
-    def _drop_intent(self, key: str) -> str:
-        intent = self._store.get(INTENTS, key)
-        self.changed[INTENTS, key] = None
-        return str(intent["call"]) if intent else ""
-
-    def _put(self, table: str, key: str, row: dict[str, Any]) -> None:
-        body: bytes = msgpack.packb(row)
-        if len(body) > ROW_BYTES_MAX or len(table) + len(key) > KEY_CHARS_MAX:
-            reason = f"the row would have {len(body)} bytes under a name of {len(key)} characters, the limits are"
-            raise StoreFailed(f"{reason} {ROW_BYTES_MAX} and {KEY_CHARS_MAX}", code=Code.OVERFLOW, subject=f"{table} {key[:60]}")
-        self.changed[table, key] = body
 
 
 class Store:
@@ -134,6 +67,7 @@ class Store:
         self._count = 0
         self._unrecorded: list[Damage] = []
         self._log: CallLog | None = None
+        self._tell: Callable[[str, str], None] = lambda _subject, _trouble: None
 
     @classmethod
     def open(cls, folder: Path, name: str, *, boot_id: str | None) -> Store:
@@ -180,24 +114,29 @@ class Store:
         """Return what could not be recovered. It stays on record until it is written anew, deleted or dismissed."""
         return [Damage(row["table"], row["key"], row["reason"]) for row in self.all(LOST).values()] + self._unrecorded
 
-    def dismiss(self, table: str, key: str) -> None:
+    def dismiss(self, damage: Damage) -> None:
         """Take damage off the record: somebody has seen it, and there is nothing to write in its place."""
-        t = Transaction(self)
-        t.changed[LOST, _lost_key(table, key)] = None
+        self._unrecorded = [other for other in self._unrecorded if other != damage]
+        t = Transaction(self.get)
+        t.changed[LOST, _lost_key(damage.table, damage.key)] = None
         self._commit(t)
+        self._tell(damage.subject, "")
 
     def troubles(self) -> dict[str, str]:
         """Return which file is out of use, and why."""
         return self._pair.troubles()
 
     def watch(self, tell: Callable[[str, str], None]) -> None:
-        """Have `tell(file, trouble)` called when a file fails during a commit, and with an empty text when it works again.
+        """Have `tell(subject, trouble)` called for what is broken now, for what breaks, and, with no trouble, for what is mended.
 
-        Called in the thread that commits; what is wrong already is told at once.
+        Called in the thread that commits. A subject is a file ("state file run.a.db"), a row ("secrets 0a81...") or "state".
         """
-        self._pair.tell = tell
+        self._tell = tell
+        self._pair.tell = lambda name, trouble: tell(f"state file {name}", trouble)
         for name, trouble in self.troubles().items():
-            tell(name, trouble)
+            tell(f"state file {name}", trouble)
+        for damage in self.damage():
+            tell(damage.subject, damage.reason)
 
     # Writing.
 
@@ -222,7 +161,7 @@ class Store:
 
         Raises StoreFailed when they could be written to neither file; the store is then as it was before.
         """
-        t = Transaction(self)
+        t = Transaction(self.get)
         yield t
         if t.changed or t.records:
             self._commit(t)
@@ -243,8 +182,12 @@ class Store:
             if sum(map(len, tables.values())) > max(ROWS_MAX, self._count):
                 raise StoreFailed(f"it would have more than {ROWS_MAX} rows", code=Code.OVERFLOW, subject=str(self._path))
             total = add(self._total, [row.digest for row in (*gone, *changes.values()) if row is not None])
+            lost = self._tables.get(LOST, {})
             self._write(changes, tables, total)
             self._call_log().apply(pages)
+        for table, key in t.changed if lost else ():
+            if _lost_key(table, key) in lost:
+                self._tell(Damage(table, key, "").subject, "")
 
     def _write(self, changes: dict[Key, Row | None], tables: dict[str, dict[str, Row]], total: int) -> None:
         count = sum(map(len, tables.values()))
@@ -311,7 +254,7 @@ class Store:
         self._write(dict.fromkeys(rows), {}, 0)
 
     def _put_on_record(self, found: list[Damage]) -> None:
-        t = Transaction(self)
+        t = Transaction(self.get)
         for damage in found:
             row = {"table": damage.table, "key": damage.key, "reason": damage.reason}
             t.changed[LOST, _lost_key(damage.table, damage.key)] = msgpack.packb(row)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tierhost.ipc.errors import Code
-from tierhost.workers.runtime import calling
+from tierhost.workers.runtime import calling, transaction
 from tierhost.workers.runtime import store as store_module
 from tierhost.workers.runtime.calllog import CALLS_KEPT
 from tierhost.workers.runtime.store import Damage, Recorded, Store, StoreFailed
@@ -123,7 +123,7 @@ def test_an_empty_transaction_writes_nothing(store: Store, folder: Path) -> None
 
 
 def test_a_row_over_the_limit_is_refused_and_names_itself(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_module, "ROW_BYTES_MAX", 100)
+    monkeypatch.setattr(transaction, "ROW_BYTES_MAX", 100)
     with pytest.raises(StoreFailed) as refused:
         store.put("things", "one", {"text": "x" * 100})
     assert refused.value.code is Code.OVERFLOW
@@ -141,7 +141,7 @@ def test_more_rows_than_the_limit_are_refused(store: Store, monkeypatch: pytest.
     assert set(store.all("things")) == {"two", "three"}
 
 
-@pytest.mark.parametrize("table", sorted(store_module.RESERVED))
+@pytest.mark.parametrize("table", sorted(transaction.RESERVED))
 def test_the_store_s_own_tables_are_not_for_drivers(store: Store, table: str) -> None:
     with store.transaction() as t:
         with pytest.raises(ValueError, match="own"):
@@ -292,7 +292,7 @@ def test_one_failing_file_degrades_the_store_and_it_heals_by_itself(store: Store
     store.put("things", "two", {"n": 2})
     store.put("things", "three", {"n": 3})
     assert list(store.troubles()) == ["persistent.a.db"]
-    assert [name for name, _ in told] == ["persistent.a.db"]
+    assert [name for name, _ in told] == ["state file persistent.a.db"]
     with reopened(folder) as again:
         assert set(again.all("things")) == {"one", "two", "three"}
         assert list(again.troubles()) == ["persistent.a.db"], "the next life cannot make it either"
@@ -300,7 +300,7 @@ def test_one_failing_file_degrades_the_store_and_it_heals_by_itself(store: Store
     (folder / "persistent.a.db.new").rmdir()
     store.put("things", "four", {"n": 4})
     assert store.troubles() == {}
-    assert told[-1] == ("persistent.a.db", "")
+    assert told[-1] == ("state file persistent.a.db", "")
     for path in folder.glob("persistent.b.db*"):
         path.unlink()
     with reopened(folder) as again:
@@ -312,7 +312,21 @@ def test_a_watcher_hears_of_troubles_that_are_there_already(store: Store, folder
     store.put("things", "one", {"n": 1})
     told: list[str] = []
     store.watch(lambda name, _trouble: told.append(name))
-    assert told == ["persistent.b.db"]
+    assert told == ["state file persistent.b.db"]
+
+
+def test_a_watcher_hears_of_damage_until_it_is_written_over(store: Store, folder: Path) -> None:
+    store.put("things", "one", {"n": 1})
+    store.close()
+    for path in folder.glob("persistent.?.db"):
+        path.unlink()
+    with contextlib.closing(Store.open(folder, "persistent", boot_id=None)) as again:
+        told: list[tuple[str, bool]] = []
+        again.watch(lambda subject, trouble: told.append((subject, bool(trouble))))
+        (damage,) = again.damage()
+        again.dismiss(damage)
+        assert told == [("state", True), ("state", False)]
+        assert again.damage() == []
 
 
 def test_what_neither_file_takes_is_refused_and_changes_nothing(store: Store, folder: Path) -> None:

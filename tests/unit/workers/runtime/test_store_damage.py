@@ -191,7 +191,7 @@ def test_damage_goes_off_the_record_when_it_is_dismissed(specimens: Path, tmp_pa
     for side in "ab":
         break_row(tmp_path / f"secret/persistent.{side}.db", "row 5")
     with contextlib.closing(Store.open(tmp_path / "secret", "persistent", boot_id=None)) as store:
-        store.dismiss("things", "row 5")
+        store.dismiss(store.damage()[0])
         assert store.damage() == []
     with contextlib.closing(Store.open(tmp_path / "secret", "persistent", boot_id=None)) as store:
         assert store.damage() == []
@@ -242,7 +242,7 @@ def test_damage_while_running_is_mended_by_the_next_commit(specimens: Path, tmp_
     store.put("things", "last", {"n": 2})
     shutil.copytree(tmp_path / "secret", tmp_path / "killed" / "secret")  # as if killed right now
     store.close()
-    mirror = f"persistent.{suffix.removesuffix('-wal')}"
+    mirror = f"state file persistent.{suffix.removesuffix('-wal')}"
     assert told == [(mirror, True), (mirror, False)]
     for other in "ab":
         side = tmp_path / f"only-{other}" / "secret"
