@@ -11,6 +11,7 @@ import msgpack
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+
 from tests.unit.ipc.words import MESSAGES, VALUES, request
 from tierhost.ipc import messages
 from tierhost.ipc.codec import KINDS, NotInLanguage, decode, encode, legible
@@ -24,7 +25,6 @@ from tierhost.ipc.limits import (
     ITEMS_MAX,
     NAME_CHARS_MAX,
     TEXT_CHARS_MAX,
-    VALUES_MAX,
 )
 from tierhost.ipc.messages import Event, Failure, Hello, Leave, Message, Perform, Reply, Request
 
@@ -41,6 +41,11 @@ def nested(depth: int) -> Any:
     for _ in range(depth - 1):
         value = [value]
     return value
+
+
+def mapped(items: int) -> Any:
+    """Map so many names to nothing."""
+    return dict.fromkeys(map(str, range(items)))
 
 
 def reply_frame(value_bytes: bytes) -> bytes:
@@ -90,9 +95,10 @@ def test_a_whole_number_is_welcome_where_a_float_is_declared() -> None:
 @example(b"\x91\xd6\xff\x00\x00\x00\x00")
 def test_garbage_is_refused_and_nothing_else(data: bytes) -> None:
     try:
-        decode(data)
-    except ProtocolError as error:
-        assert error.text
+        again = decode(data)
+    except ProtocolError:
+        return
+    assert decode(encode(again)) == again
 
 
 @BUDGET
@@ -208,7 +214,7 @@ def test_a_remaining_time_is_above_zero_and_has_a_maximum(remaining_s: Any) -> N
         (request(call_id=b"c" * CALL_ID_BYTES_MAX), request(call_id=b"c" * (CALL_ID_BYTES_MAX + 1))),
         (request(call_id=b"c"), request(call_id=b"")),
         (Reply(b"x", 1, [None] * ITEMS_MAX), Reply(b"x", 1, [None] * (ITEMS_MAX + 1))),
-        (Reply(b"x", 1, dict.fromkeys(map(str, range(ITEMS_MAX)))), Reply(b"x", 1, dict.fromkeys(map(str, range(ITEMS_MAX + 1))))),
+        (Reply(b"x", 1, mapped(ITEMS_MAX)), Reply(b"x", 1, mapped(ITEMS_MAX + 1))),
         (Reply(b"x", 1, nested(DEPTH_MAX)), Reply(b"x", 1, nested(DEPTH_MAX + 1))),
         (Reply(b"x", 1, [[None] * (ITEMS_MAX - 2)] * 4), Reply(b"x", 1, [[None] * ITEMS_MAX] * 4)),
         (Reply(b"x", 1, 2**64 - 1), Reply(b"x", 1, 2**64)),

@@ -6,6 +6,7 @@ import typing
 from typing import Any
 
 from hypothesis import strategies as st
+
 from tierhost.ipc.codec import KINDS
 from tierhost.ipc.fields import NAMES
 from tierhost.ipc.limits import CALL_DEADLINE_MAX_S, CALL_ID_BYTES_MAX, NAME_CHARS_MAX
