@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from lxml import etree
 
 from tierhost.ipc.errors import Code, DriverError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 DEFINITION_BYTES_MAX: Final = 4 << 20
 """libvirt's own limit for one string on its wire (VIR_NET_MESSAGE_STRING_MAX)."""
 
 DEPTH_MAX: Final = 64
 ELEMENTS_MAX: Final = 20_000
+QUOTED_CHARS_MAX: Final = 80
+"""How much of somebody's text an error repeats."""
+
+SCHEMA_DIR: Final = "/usr/share/libvirt/schemas"
+"""Where libvirt's own packages put its RelaxNG files; they are read there, never copied."""
 
 
 class BadDefinition(DriverError):
@@ -30,20 +39,55 @@ class Unsupported(DriverError):
 
 def parse(text: str, root: str) -> Element:
     """Parse one definition whose document element must be `root`. Raises BadDefinition, with the line."""
-    data = text.encode()
+    subject = f"<{root}>"
+    try:
+        data = text.encode()
+    except (AttributeError, UnicodeEncodeError):
+        raise BadDefinition("the definition is not text", subject=subject) from None
     if len(data) > DEFINITION_BYTES_MAX:
-        raise BadDefinition(f"the definition has {len(data)} bytes, the limit is {DEFINITION_BYTES_MAX}", subject=f"<{root}>")
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True)
+        raise BadDefinition(f"the definition has {len(data)} bytes, the limit is {DEFINITION_BYTES_MAX}", subject=subject)
+    # the encoding is ours: what the document declares was true of the file, before it became this text
+    parser = etree.XMLParser(
+        encoding="utf-8",
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        huge_tree=False,
+        remove_comments=True,
+        remove_pis=True,
+    )
     try:
         node = etree.fromstring(data, parser)
     except (etree.XMLSyntaxError, ValueError) as error:
-        raise BadDefinition(f"not well-formed XML: {error!s}", subject=f"<{root}>") from None
+        raise BadDefinition(f"not well-formed XML: {error!s:.300}", subject=subject) from None
     if node.getroottree().docinfo.doctype:
-        raise BadDefinition("a document type declaration is not allowed", subject=f"<{root}>", hint="remove <!DOCTYPE ...>")
+        raise BadDefinition("a document type declaration is not allowed", subject=subject, hint="remove <!DOCTYPE ...>")
     if node.tag != root:
-        raise BadDefinition(f"the document element is <{node.tag!s}>, expected <{root}>", subject=f"<{root}>")
+        raise BadDefinition(f"the document element is <{node.tag!s:.{QUOTED_CHARS_MAX}}>, expected <{root}>", subject=subject)
     _bound(node, root)
     return Element(node, f"/{root}")
+
+
+def validate(definition: Element, schema: str) -> None:
+    """Hold a definition against libvirt's schema (`secret`, `domain`, ...), as `virsh define --validate` asks.
+
+    Raises BadDefinition with what does not fit, and Unsupported where libvirt's schemas are not installed. Only on
+    request: without it libvirt, too, takes elements that it does not know.
+    """
+    file = Path(os.environ.get("TIERHOST_SCHEMA_DIR", SCHEMA_DIR)) / f"{schema}.rng"
+    try:
+        rules = etree.RelaxNG(file=str(file))
+    except (etree.RelaxNGParseError, OSError) as error:
+        hint = "install libvirt's schemas (Debian: libvirt0), or define it without validation"
+        raise Unsupported(
+            f"cannot validate: {error!s:.200}", code=Code.ARGUMENT_UNSUPPORTED, subject=str(file), hint=hint
+        ) from None
+    if rules.validate(definition.node):
+        return
+    # libxml2 reports consequences too, without a line; the ones with a line come first because they help
+    complaints = sorted((entry for entry in rules.error_log), key=lambda entry: entry.line <= 0)
+    told = "; ".join(f"{entry.message} (line {entry.line})" for entry in complaints[:3])
+    raise BadDefinition(f"does not fit the schema: {told}", code=Code.XML_INVALID_SCHEMA, subject=definition.path)
 
 
 def _bound(node: etree._Element, root: str) -> None:
@@ -53,9 +97,8 @@ def _bound(node: etree._Element, root: str) -> None:
         element, depth = stack.pop()
         seen += 1
         if depth > DEPTH_MAX or seen > ELEMENTS_MAX:
-            raise BadDefinition(
-                f"nested deeper than {DEPTH_MAX} or more than {ELEMENTS_MAX} elements (line {element.sourceline})", subject=f"<{root}>"
-            )
+            reason = f"nested deeper than {DEPTH_MAX} or more than {ELEMENTS_MAX} elements (line {element.sourceline})"
+            raise BadDefinition(reason, subject=f"<{root}>")
         stack.extend((child, depth + 1) for child in element)
 
 
@@ -66,21 +109,27 @@ class Element:
     reported to the user.
     """
 
-    __slots__ = ("_attributes", "_children", "_node", "_text_read", "path")
+    __slots__ = ("_attributes", "_children", "_node", "path")
 
     def __init__(self, node: etree._Element, path: str) -> None:
         self._node = node
         self.path = path
         self._attributes: set[str] = set()
         self._children: dict[etree._Element, Element] = {}
-        self._text_read = False
+
+    @property
+    def node(self) -> etree._Element:
+        """The element itself, for what lxml does better."""
+        return self._node
 
     @property
     def tag(self) -> str:
+        """The element's name."""
         return str(self._node.tag)
 
     @property
     def line(self) -> int:
+        """Where it stands in the text, counted from 1."""
         return self._node.sourceline or 0
 
     def get(self, name: str) -> str | None:
@@ -101,7 +150,7 @@ class Element:
         if value is None and default is not None:
             return default
         if value not in choices:
-            raise self.bad(f"attribute '{name}' is {value!r}, expected one of {', '.join(choices)}")
+            raise self.bad(f"attribute '{name}' is {value!r:.{QUOTED_CHARS_MAX}}, expected one of {', '.join(choices)}")
         return value
 
     def flag(self, name: str, *, default: bool) -> bool:
@@ -110,15 +159,15 @@ class Element:
 
     @property
     def text(self) -> str:
-        self._text_read = True
+        """Its text, without the white space around it."""
         return (self._node.text or "").strip()
 
     def whole(self, text: str, what: str, low: int, high: int) -> int:
         """Turn text of this element into a whole number within bounds."""
-        try:
-            number = int(text)
-        except ValueError:
-            raise self.bad(f"{what} is {text!r}, expected a whole number") from None
+        digits = text.removeprefix("-")
+        if not (digits.isascii() and digits.isdecimal() and len(digits) < QUOTED_CHARS_MAX):
+            raise self.bad(f"{what} is {text!r:.{QUOTED_CHARS_MAX}}, expected a whole number")
+        number = int(text)
         if not low <= number <= high:
             raise self.bad(f"{what} is {number}, expected {low} to {high}")
         return number
@@ -131,12 +180,14 @@ class Element:
         return found[0] if found else None
 
     def need_child(self, tag: str) -> Element:
+        """Return the only child of this name, which must be there."""
         found = self.child(tag)
         if found is None:
             raise self.bad(f"<{tag}> is missing")
         return found
 
     def child_text(self, tag: str, default: str = "") -> str:
+        """Return the text of the only child of this name, or the default."""
         found = self.child(tag)
         return default if found is None else found.text
 
@@ -167,7 +218,8 @@ class Element:
         for tag in unsafe:
             node = self._node.find(tag)
             if node is not None and node not in self._children:
-                raise Unsupported(f"<{tag}> is not supported here, and ignoring it would not be safe (line {node.sourceline})", subject=self.path)
+                reason = f"<{tag}> is not supported here, and ignoring it would not be safe (line {node.sourceline})"
+                raise Unsupported(reason, subject=self.path)
 
     def set_child_text(self, tag: str, text: str) -> None:
         """Write a child's text, making the child (first of all) if it is not there."""
