@@ -69,6 +69,8 @@ class Life:
 
     def _build(self, driver_class: type[StateDriver]) -> None:
         state_dir, run_dir = self._root.driver_state(self.name), self._root.driver_run(self.name)
+        for folder in (state_dir, run_dir):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         boot_id = self.spec["boot_id"]
         context = Context(
             name=self.name,
