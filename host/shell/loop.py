@@ -47,6 +47,9 @@ class Loop:
         self._signals = _signal_socket()
         self._of.poller.register_fd(self._signals.fileno())
         self._of.poller.register(self._of.door)
+        for pidfd in equipment.processes.bodies.by_pidfd:
+            # Adopted lives: nobody tells us of their birth, so this is where their death begins to be heard.
+            self._of.poller.register_fd(pidfd)
         self.watch_zygote()
 
     def watch_zygote(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -209,7 +210,9 @@ class Processes:
     def kill(self, body: Body) -> None:
         """End everything of this body at once. Safe to repeat."""
         if body.pidfd >= 0 and not body.exited:
-            signal.pidfd_send_signal(body.pidfd, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                # Dead and reaped already; its pidfd says so too, a turn later.
+                signal.pidfd_send_signal(body.pidfd, signal.SIGKILL)
         cgroups.kill_all(body.cgroup, body.pid)
 
     def is_buried(self, body: Body) -> bool:
