@@ -87,7 +87,6 @@ class Root:
         length = len(os.fsencode(path))
         if length > SOCKET_PATH_BYTES_MAX:
             raise PathTooLong(
-                f"{path} is {length} bytes long, a UNIX socket's path may have {SOCKET_PATH_BYTES_MAX}: "
-                "choose a shorter --root"
+                f"{path} is {length} bytes long, a UNIX socket's path may have {SOCKET_PATH_BYTES_MAX}: choose a shorter --root"
             )
         return path
