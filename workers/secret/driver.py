@@ -3,39 +3,57 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from tierhost.workers.runtime.contract import Code, DriverError, InhibitCallback, InitResult, StateDriver, change, read, service
 from tierhost.workers.secret import backend, state
-from tierhost.workers.secret.state import Secret
+from tierhost.workers.secret.state import NoSecret, Secret, Shelf
 
 if TYPE_CHECKING:
+    from tierhost.workers.runtime.contract import Context
     from tierhost.workers.runtime.store import Store
 
-SECRETS = "secrets"
-VALUES = "values"
+SECRETS: Final = "secrets"
+VALUES: Final = "values"
+KEY: Final = "master key"
 
 
 class SecretDriver(StateDriver):
-    """Keeps secrets: definitions and encrypted values; ephemeral ones only until the machine is booted again."""
+    """Keeps secrets: definitions and encrypted values; ephemeral ones only until the machine is booted again.
+
+    What is on disk is the truth, `_shelf` its picture in memory: readers take it as it is, without a lock.
+    """
+
+    def __init__(self, context: Context) -> None:
+        """Keep the context; the shelf is filled by `state_initialize`."""
+        super().__init__(context)
+        self._shelf = Shelf()
+        self._vault: backend.Vault = backend.ShutVault(backend.NoKey("the driver is not initialized", subject=KEY))
+        self._changing_shelf = threading.Lock()
+
+    # Verbs.
 
     def state_initialize(self, *, privileged: bool, inhibit: InhibitCallback) -> InitResult:
-        """Load definitions and find the key. A value that does not open costs that secret only."""
+        """Load definitions and find the key. Without the key, definitions are served and each value says what is wrong."""
         backend.keep_to_ourselves()
-        self._lock = threading.RLock()
-        sealed = any(store.all(VALUES) for store in self._stores())
-        self._vault: backend.Vault = backend.AesGcmVault(backend.master_key(self.context.state_dir, may_make=not sealed))
-        self._load()
+        self._finish_moves()
+        with self._changing_shelf:
+            self._load()
         return InitResult.COMPLETE
 
     def state_reload(self) -> None:
-        """Look at everything again."""
-        self._load()
+        """Look at the key and every value again."""
+        # changes go on, and wait with their picture until this one is complete: each commits before it shows
+        with self._changing_shelf:
+            self._load()
 
     def objects(self) -> dict[str, dict[str, int]]:
         """Count the secrets that have a value, and those that wait for one."""
-        with_value = sum(1 for uuid in self._secrets if uuid in self._sealed)
-        return {"secrets": {"with value": with_value, "without value": len(self._secrets) - with_value}}
+        shelf = self._shelf
+        with_value = len(shelf.secrets.keys() & shelf.sealed.keys())
+        return {"secrets": {"with value": with_value, "without value": len(shelf.secrets) - with_value}}
+
+    # Loading.
 
     def _stores(self) -> tuple[Store, Store]:
         return self.context.persistent, self.context.run
@@ -44,166 +62,208 @@ class SecretDriver(StateDriver):
         # Ephemeral: not beyond this boot. But a crash of this worker is no reason to lose it.
         return self.context.run if secret.ephemeral else self.context.persistent
 
-    def _load(self) -> None:
-        secrets, sealed = {}, {}
-        for store in self._stores():
-            secrets.update({uuid: Secret(**row) for uuid, row in store.all(SECRETS).items()})
-            sealed.update({uuid: row["sealed"] for uuid, row in store.all(VALUES).items()})
-        for uuid in secrets:
-            self._examine(uuid, sealed)
-        with self._lock:
-            self._secrets = secrets
-            self._by_usage = {(one.usage_type, one.usage_id): uuid for uuid, one in secrets.items() if one.usage_type != "none"}
-            self._sealed = sealed
+    def _finish_moves(self) -> None:
+        """Forget the older record of a secret that became (or ceased to be) ephemeral when an earlier life died."""
+        persistent, run = self._stores()
+        for uuid in persistent.all(SECRETS).keys() & run.all(SECRETS).keys():
+            first, second = persistent.get(SECRETS, uuid) or {}, run.get(SECRETS, uuid) or {}
+            self._forget(persistent if second.get("revision", 0) > first.get("revision", 0) else run, uuid)
 
-    def _examine(self, uuid: str, sealed: dict[str, bytes]) -> None:
-        if uuid not in sealed:
-            return
+    @staticmethod
+    def _forget(store: Store, uuid: str) -> None:
+        with store.transaction() as t:
+            t.delete(SECRETS, uuid)
+            t.delete(VALUES, uuid)
+
+    def _load(self) -> None:
+        secrets: dict[str, Secret] = {}
+        sealed: dict[str, bytes] = {}
+        broken: dict[str, str] = {}
+        for store in self._stores():
+            for uuid, row in store.all(SECRETS).items():
+                secret = Secret.from_row(row)
+                if secret is None:
+                    self.context.degrade(f"secret {uuid}", "its record is not one that this version understands")
+                else:
+                    secrets[uuid] = secret
+            sealed.update({uuid: row["sealed"] for uuid, row in store.all(VALUES).items()})
+            broken.update({damage.key: damage.reason for damage in store.damage() if damage.table == VALUES})
+        self._find_key(sealed)
+        for uuid, data in sealed.items():
+            self._examine(uuid, data, broken, defined=uuid in secrets)
+        self._shelf = Shelf.of(secrets, sealed, broken)
+
+    def _find_key(self, sealed: dict[str, bytes]) -> None:
+        def fits(key: bytes) -> bool:
+            return any(_opens(backend.AesGcmVault(key), uuid, data) for uuid, data in sealed.items())
+
         try:
-            self._vault.open(sealed[uuid], state.association(uuid))
-        except backend.NotOurs as error:
-            self.context.degrade(f"secret {uuid}", error.text)
+            found = backend.master_key(self.context.state_dir, fits if sealed else None)
+        except backend.NoKey as error:
+            self._vault = backend.ShutVault(error)
+            self.context.degrade(KEY, str(error))
+            return
+        self._vault = backend.AesGcmVault(found.key)
+        for mended in found.mended:
+            self.context.emit("state-file-mended", mended, {})
+        if found.troubles:
+            self.context.degrade(KEY, "; ".join(found.troubles))
         else:
-            self.context.mend(f"secret {uuid}")
+            self.context.mend(KEY)
+
+    def _examine(self, uuid: str, data: bytes, broken: dict[str, str], *, defined: bool) -> None:
+        subject = f"secret {uuid}"
+        if isinstance(self._vault, backend.ShutVault):
+            return  # the key is what is wrong, and said already; the value may be all right
+        if not _opens(self._vault, uuid, data):
+            broken[uuid] = "its value does not open: damaged, moved, or encrypted with another master key"
+            self.context.degrade(subject, broken[uuid])
+        elif not defined:
+            self.context.degrade(subject, "its definition is lost; define it again with this uuid, and its value is back")
+        else:
+            self.context.mend(subject)
+
+    def _put_on_shelf(self, secret: Secret) -> None:
+        with self._changing_shelf:
+            self._shelf = self._shelf.with_secret(secret)
 
     # Definitions.
 
     @change()
     def secret_define_xml(self, xml: str, flags: int = 0) -> dict[str, Any]:
-        """Define a secret, or redefine it under the rules of libvirt. Returns its uuid, its usage, and what was not read."""
-        secret, unread = state.from_xml(xml)
-        with self.context.jobs.changing(f"secret {secret.uuid}"):
-            old = self._secrets.get(secret.uuid)
-            if old is not None:
-                state.check_redefine(old, secret)
-            taken = self._by_usage.get((secret.usage_type, secret.usage_id))
-            if taken not in {None, secret.uuid}:
-                reason = f"a secret with UUID {taken} is already defined for use with {secret.usage_type} {secret.usage_id}"
-                raise DriverError(reason, code=Code.INTERNAL_ERROR, subject=f"secret {secret.uuid}", hint="undefine that one first")
-            answer = {"uuid": secret.uuid, "usage_type": secret.usage_type, "usage_id": secret.usage_id, "unread": list[Any](unread)}
-            if old is not None and old.ephemeral != secret.ephemeral:
-                self._move_store(old, secret)
+        """Define a secret, or redefine it under the rules of libvirt (flag 1: hold it against libvirt's schema first).
+
+        Returns its uuid, its usage, and what in the XML nobody acts on.
+        """
+        new, unread = state.from_xml(xml, flags)
+        # one definition at a time: two that want the same usage must not both find it free
+        with self.context.jobs.changing("secret definitions"), self.context.jobs.changing(new.subject):
+            old = self._shelf.admit(new)
+            secret = new if old is None else state.next_revision(old, new)
+            answer = {
+                "uuid": secret.uuid,
+                "usage_type": secret.usage_type,
+                "usage_id": secret.usage_id,
+                "unread": list[Any](unread),
+            }
+            sealed = self._shelf.sealed.get(secret.uuid)
+            moves = old is not None and old.ephemeral != secret.ephemeral
             with self._store_of(secret).transaction() as t:
                 t.put(SECRETS, secret.uuid, secret.row())
+                if moves and sealed is not None:
+                    t.put(VALUES, secret.uuid, {"sealed": sealed})
                 t.reply(answer)
-            with self._lock:
-                self._secrets[secret.uuid] = secret
-                if secret.usage_type != "none":
-                    self._by_usage[(secret.usage_type, secret.usage_id)] = secret.uuid
+            if old is not None and moves:
+                # if we die before this, the next life finds two records and forgets the older one
+                self._forget(self._store_of(old), secret.uuid)
+            self._put_on_shelf(secret)
+            if sealed is not None and secret.uuid not in self._shelf.broken:
+                self.context.mend(secret.subject)
         self.context.emit("secret-defined", secret.uuid, {})
         return answer
 
-    def _move_store(self, old: Secret, new: Secret) -> None:
-        """Carry a value over before the old place is emptied: if we die in between, it is in both, never in neither."""
-        if new.uuid in self._sealed:
-            self._store_of(new).put(VALUES, new.uuid, {"sealed": self._sealed[new.uuid]})
-        self._store_of(new).put(SECRETS, new.uuid, new.row())
-        with self._store_of(old).transaction() as t:
-            t.delete(SECRETS, old.uuid)
-            t.delete(VALUES, old.uuid)
-
-    @change(lock="uuid")
+    @change()
     def secret_undefine(self, uuid: str) -> None:
-        """Forget a secret and its value."""
-        secret = self._find(uuid)
-        for store in self._stores():
-            with store.transaction() as t:
-                t.delete(SECRETS, secret.uuid)
-                t.delete(VALUES, secret.uuid)
-                t.reply(None)
-        with self._lock:
-            del self._secrets[secret.uuid]
-            self._by_usage.pop((secret.usage_type, secret.usage_id), None)
-            self._sealed.pop(secret.uuid, None)
-        self.context.mend(f"secret {secret.uuid}")
-        self.context.emit("secret-undefined", secret.uuid, {})
+        """Forget a secret and its value; also what is left of one whose record was damaged."""
+        name = state.canonical(uuid) or self._shelf.find(uuid).uuid
+        with self.context.jobs.changing("secret definitions"), self.context.jobs.changing(f"secret {name}"):
+            holders = [store for store in self._stores() if self._holds(store, name)]
+            if not holders:
+                self._shelf.find(uuid)
+            for store in holders:
+                with store.transaction() as t:
+                    t.delete(SECRETS, name)
+                    t.delete(VALUES, name)
+                    if store is holders[-1]:
+                        t.reply(None)
+            with self._changing_shelf:
+                self._shelf = self._shelf.without(name)
+            self.context.mend(f"secret {name}")
+        self.context.emit("secret-undefined", name, {})
+
+    @staticmethod
+    def _holds(store: Store, uuid: str) -> bool:
+        rows = store.get(SECRETS, uuid), store.get(VALUES, uuid)
+        return any(row is not None for row in rows) or any(uuid == damage.key for damage in store.damage())
 
     @read(inline=True)
-    def secret_list(self) -> list[dict[str, Any]]:
-        """List every secret, without its value."""
-        with self._lock:
-            return [self._shown(secret) for secret in self._secrets.values()]
+    def secret_list(self, flags: int = 0) -> list[dict[str, Any]]:
+        """List the secrets, without their values. Flags: 1 ephemeral, 2 not ephemeral, 4 private, 8 not private."""
+        state.known_flags(flags, sum(state.LIST_FLAGS))
+        shelf = self._shelf
+        return [shelf.shown(secret) for secret in shelf.select(flags)]
 
     @read(inline=True)
     def secret_lookup_by_uuid(self, uuid: str) -> dict[str, Any]:
         """Show one secret, without its value."""
-        return self._shown(self._find(uuid))
+        shelf = self._shelf
+        return shelf.shown(shelf.find(uuid))
 
     @read(inline=True)
     def secret_lookup_by_usage(self, usage_type: str, usage_id: str) -> dict[str, Any]:
         """Show the secret for one use, without its value."""
-        return self._shown(self._find_by_usage(usage_type, usage_id))
+        shelf = self._shelf
+        return shelf.shown(shelf.find_by_usage(usage_type, usage_id))
 
     @read(inline=True)
-    def secret_get_xml_desc(self, uuid: str) -> str:
+    def secret_get_xml_desc(self, uuid: str, flags: int = 0) -> str:
         """Return the definition."""
-        return self._find(uuid).xml
-
-    def _shown(self, secret: Secret) -> dict[str, Any]:
-        return {
-            "uuid": secret.uuid,
-            "usage_type": secret.usage_type,
-            "usage_id": secret.usage_id,
-            "ephemeral": secret.ephemeral,
-            "private": secret.private,
-            "has_value": secret.uuid in self._sealed,
-        }
+        state.known_flags(flags, 0)
+        return self._shelf.find(uuid).xml
 
     # Values.
 
-    @change(lock="uuid")
+    @change()
     def secret_set_value(self, uuid: str, value: bytes, flags: int = 0) -> None:
         """Give a secret its value."""
-        secret = self._find(uuid)
-        data = value.encode() if isinstance(value, str) else value
-        if not isinstance(data, bytes) or len(data) > state.VALUE_BYTES_MAX:
-            reason = f"a value is at most {state.VALUE_BYTES_MAX} bytes"
-            raise DriverError(reason, code=Code.INVALID_ARG, subject=f"secret {secret.uuid}")
-        sealed = self._vault.seal(data, state.association(secret.uuid))
-        with self._store_of(secret).transaction() as t:
-            t.put(VALUES, secret.uuid, {"sealed": sealed})
-            t.reply(None)
-        with self._lock:
-            self._sealed[secret.uuid] = sealed
-        self.context.mend(f"secret {secret.uuid}")
+        state.known_flags(flags, 0)
+        subject = self._shelf.find(uuid).subject
+        data = state.value_bytes(value, subject)
+        with self.context.jobs.changing(subject):
+            secret = self._shelf.find(uuid)
+            sealed = self._vault.seal(data, state.association(secret.uuid))
+            with self._store_of(secret).transaction() as t:
+                t.put(VALUES, secret.uuid, {"sealed": sealed})
+                t.reply(None)
+            with self._changing_shelf:
+                self._shelf = self._shelf.with_value(secret.uuid, sealed)
+            self.context.mend(subject)
         self.context.emit("secret-value-changed", secret.uuid, {})
 
     @read(inline=True)
     def secret_get_value(self, uuid: str, flags: int = 0) -> bytes:
         """Return a value to a client. Private ones stay private."""
-        secret = self._find(uuid)
+        state.known_flags(flags, 0)
+        shelf = self._shelf
+        secret = shelf.find(uuid)
         if secret.private:
-            reason = "it is private: only workers that need it get its value"
-            raise DriverError(reason, code=Code.INVALID_SECRET, subject=f"secret {secret.uuid}")
-        return self._value(secret)
+            reason = "secret is private: only workers whose manifest needs it get its value"
+            raise DriverError(reason, code=Code.INVALID_SECRET, subject=secret.subject)
+        return self._value(shelf, secret)
 
     @service(inline=True)
     def get_value(self, uuid: str = "", usage_type: str = "", usage_id: str = "") -> bytes:
-        """Return a value to a worker whose manifest needs it, by uuid or by usage."""
-        return self._value(self._find(uuid) if uuid else self._find_by_usage(usage_type, usage_id))
+        """Return a value to a worker whose manifest needs it, by uuid or by usage, private or not."""
+        shelf = self._shelf
+        return self._value(shelf, shelf.find(uuid) if uuid else shelf.find_by_usage(usage_type, usage_id))
 
-    def _value(self, secret: Secret) -> bytes:
-        sealed = self._sealed.get(secret.uuid)
+    def _value(self, shelf: Shelf, secret: Secret) -> bytes:
+        sealed = shelf.sealed.get(secret.uuid)
+        if sealed is None and secret.uuid in shelf.broken:
+            reason = f"its value is lost: {shelf.broken[secret.uuid]}"
+            raise DriverError(reason, code=Code.INVALID_SECRET, subject=secret.subject, hint="set the value again")
         if sealed is None:
-            reason = f"secret '{secret.uuid}' does not have a value"
             hint = f"`tierhost call secret.secret_set_value {secret.uuid} @@FILE` sets it"
-            raise DriverError(reason, code=Code.NO_SECRET, subject=f"secret {secret.uuid}", hint=hint)
+            raise NoSecret(f"secret '{secret.uuid}' does not have a value", subject=secret.subject, hint=hint)
         try:
             return self._vault.open(sealed, state.association(secret.uuid))
         except backend.NotOurs as error:
-            error.subject = f"secret {secret.uuid}"
-            raise
+            raise backend.NotOurs(error.text, subject=secret.subject, hint=error.hint) from None
 
-    def _find(self, uuid: str) -> Secret:
-        secret = self._secrets.get(uuid) or self._secrets.get(str(uuid).lower())
-        if secret is None:
-            reason = f"no secret with matching uuid '{uuid!s:.64}'"
-            raise DriverError(reason, code=Code.NO_SECRET, hint="`tierhost call secret.secret_list` lists them")
-        return secret
 
-    def _find_by_usage(self, usage_type: str, usage_id: str) -> Secret:
-        uuid = self._by_usage.get((usage_type, usage_id))
-        if uuid is None:
-            reason = f"no secret with matching usage '{usage_type!s:.16} {usage_id!s:.200}'"
-            raise DriverError(reason, code=Code.NO_SECRET, hint="define one with this usage")
-        return self._secrets[uuid]
+def _opens(vault: backend.Vault, uuid: str, sealed: bytes) -> bool:
+    try:
+        vault.open(sealed, state.association(uuid))
+    except backend.NotOurs:
+        return False
+    return True
