@@ -197,7 +197,7 @@ class Caller:
                     raise _late(entry.driver, request.method)
                 again_s = math.inf if way.pidfd != NO_FD else self._news.doubt(entry.driver)
                 ready = way.waiter.wait(min(deadline_s - now_s, again_s))
-            answer = _match(way.line, request)
+            answer = _match(way, request)
             now_s = time.monotonic()
             if answer is not None:
                 way.quick = now_s - start_s < QUICK_S
@@ -245,17 +245,17 @@ def _pidfd(pid: int) -> int:
         return NO_FD
 
 
-def _match(line: Line, request: Request) -> Answer | None:
+def _match(way: _Way, request: Request) -> Answer | None:
     """Return the answer to this request; what else arrives answers a call that was given up."""
     for _ in range(ANSWERS_PER_LOOK_MAX):
-        data = line.receive()
+        data = way.line.receive()
         if data is None:
             return None
         try:
             message = decode(data)
         except ProtocolError as error:
             reason = f"the answer to {request.method} is not in our language: {error.text}"
-            raise ProtocolError(reason) from None
+            raise ProtocolError(reason, subject=f"driver {way.entry.driver}") from None
         if isinstance(message, Reply | Failure) and message.call_id == request.call_id:
             return message
     return None
