@@ -12,7 +12,8 @@ from tierhost.ipc.errors import Code
 from tierhost.workers.runtime.calllog import CallLog, Page
 from tierhost.workers.runtime.mirror import MirrorFailed
 from tierhost.workers.runtime.pair import Pair
-from tierhost.workers.runtime.rows import Key, Row, Rows, Seal, add, make_row
+from tierhost.workers.runtime.rows import Key, Row, Seal, make_row
+from tierhost.workers.runtime.tables import Tables
 from tierhost.workers.runtime.transaction import CALLS, INTENTS, LOST, StoreFailed, Transaction
 
 if TYPE_CHECKING:
@@ -61,10 +62,8 @@ class Store:
         self._boot_id = boot_id or ""
         self._pair = Pair(folder, name)
         self._lock = threading.Lock()
-        self._tables: dict[str, dict[str, Row]] = {}
+        self._tables = Tables({}, 0, 0)
         self._generation = 0
-        self._total = 0
-        self._count = 0
         self._unrecorded: list[Damage] = []
         self._log: CallLog | None = None
         self._tell: Callable[[str, str], None] = lambda _subject, _trouble: None
@@ -86,12 +85,12 @@ class Store:
 
     def get(self, table: str, key: str) -> dict[str, Any] | None:
         """Return a row, or None."""
-        row = self._tables.get(table, {}).get(key)
+        row = self._tables.table(table).get(key)
         return None if row is None else _unpack(row)
 
     def all(self, table: str) -> dict[str, dict[str, Any]]:
         """Return every row of a table."""
-        return {key: _unpack(row) for key, row in self._tables.get(table, {}).items()}
+        return {key: _unpack(row) for key, row in self._tables.table(table).items()}
 
     def intents(self) -> dict[str, dict[str, Any]]:
         """Return what was under way: its facts by its key."""
@@ -178,25 +177,23 @@ class Store:
             # look as new as the next one
             self._generation += 1
             changes = {key: self._row(key, body) for key, body in t.changed.items()}
-            tables, gone = self._after(changes)
-            if sum(map(len, tables.values())) > max(ROWS_MAX, self._count):
+            tables = self._tables.after(changes)
+            if tables.count > max(ROWS_MAX, self._tables.count):
                 raise StoreFailed(f"it would have more than {ROWS_MAX} rows", code=Code.OVERFLOW, subject=str(self._path))
-            total = add(self._total, [row.digest for row in (*gone, *changes.values()) if row is not None])
-            lost = self._tables.get(LOST, {})
-            self._write(changes, tables, total)
+            lost = self._tables.table(LOST)
+            self._write(changes, tables)
             self._call_log().apply(pages)
         for table, key in t.changed if lost else ():
             if _lost_key(table, key) in lost:
                 self._tell(Damage(table, key, "").subject, "")
 
-    def _write(self, changes: dict[Key, Row | None], tables: dict[str, dict[str, Row]], total: int) -> None:
-        count = sum(map(len, tables.values()))
-        seal = Seal(self._pair.store_id, self._pair.label, self._boot_id, self._generation, count, total)
+    def _write(self, changes: dict[Key, Row | None], tables: Tables) -> None:
+        seal = Seal(self._pair.store_id, self._pair.label, self._boot_id, self._generation, tables.count, tables.total)
         try:
-            self._pair.write(changes, lambda: _flat(tables), seal)
+            self._pair.write(changes, tables.rows, seal)
         except MirrorFailed as failure:
             raise self._failed("nothing was changed, it cannot be made durable", failure) from failure
-        self._tables, self._total, self._count = tables, total, count
+        self._tables = tables
 
     def _row(self, key: Key, body: bytes | None) -> Row | None:
         return None if body is None else make_row(self._pair.store_id, key, self._generation, body)
@@ -208,7 +205,7 @@ class Store:
         pages = self._call_log().plan(t.records) if t.records else {}
         for name, page in pages.items():
             t.changed[CALLS, name] = None if page is None else msgpack.packb(page)
-        lost = self._tables.get(LOST, {})
+        lost = self._tables.table(LOST)
         for table, key in list(t.changed) if lost else []:
             if _lost_key(table, key) in lost:
                 t.changed[LOST, _lost_key(table, key)] = None
@@ -219,39 +216,19 @@ class Store:
             self._log = CallLog(self.all(CALLS))
         return self._log
 
-    def _after(self, changes: dict[Key, Row | None]) -> tuple[dict[str, dict[str, Row]], list[Row]]:
-        """Return the tables as they are after the changes, sharing what stays, and the rows that are gone from them."""
-        touched = {name for name, _ in changes}
-        tables = {name: dict(table) if name in touched else table for name, table in self._tables.items()}
-        gone = []
-        for (name, key), row in changes.items():
-            table = tables.setdefault(name, {})
-            old = table.pop(key, None)
-            if old is not None:
-                gone.append(old)
-            if row is not None:
-                table[key] = row
-        return tables, gone
-
     # Opening.
 
     def _load(self) -> None:
         loaded = self._pair.load()
         self._generation = loaded.generation
         if self._boot_id and loaded.generation and loaded.boot_id != self._boot_id:
-            self._empty(loaded.rows)
+            # another boot's rows
+            self._generation += 1
+            self._write(dict.fromkeys(loaded.rows), Tables({}, 0, 0))
             return
-        for (table, key), row in loaded.rows.items():
-            self._tables.setdefault(table, {})[key] = row
-        self._count = len(loaded.rows)
-        self._total = add(0, (row.digest for row in loaded.rows.values()))
+        self._tables = Tables.of(loaded.rows)
         if loaded.lost:
             self._put_on_record([Damage(*entry) for entry in loaded.lost])
-
-    def _empty(self, rows: Rows) -> None:
-        """Forget another boot's rows."""
-        self._generation += 1
-        self._write(dict.fromkeys(rows), {}, 0)
 
     def _put_on_record(self, found: list[Damage]) -> None:
         t = Transaction(self.get)
@@ -272,10 +249,6 @@ class Store:
 def _unpack(row: Row) -> dict[str, Any]:
     unpacked: dict[str, Any] = msgpack.unpackb(row.body, strict_map_key=False)
     return unpacked
-
-
-def _flat(tables: dict[str, dict[str, Row]]) -> Rows:
-    return {(name, key): row for name, table in tables.items() for key, row in table.items()}
 
 
 def _lost_key(table: str, key: str) -> str:
