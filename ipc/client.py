@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from tierhost.ipc.calls import Caller
 from tierhost.ipc.codec import NotInLanguage
 from tierhost.ipc.endpoints import somebody_listens
-from tierhost.ipc.errors import CallError, Code, DeadlineExceeded, PeerAbsent, TierhostError
+from tierhost.ipc.errors import CallError, Code, DeadlineExceeded, OutcomeUnknown, PeerAbsent, TierhostError
 from tierhost.ipc.following import LOOK_AGAIN_S, Following
 from tierhost.ipc.limits import CALL_DEADLINE_DEFAULT_S
 from tierhost.ipc.messages import Event
@@ -18,7 +18,7 @@ from tierhost.ipc.sockets import Sockets
 
 if TYPE_CHECKING:
     from collections import deque
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from tierhost.ipc.messages import Value
     from tierhost.ipc.paths import Root
@@ -93,10 +93,14 @@ class Client:
         """
         end_s = self._end_s(deadline_s)
         if method in HOST_CHANGES:
-            return self._change_host(method, args, kwargs, end_s)
+            return self._ask_host(method, args, kwargs, end_s)
+        watched = True
         while True:
             try:
-                return self._following.ask(method, args, kwargs, min(end_s, time.monotonic() + HOST_PATIENCE_S))
+                return self._ask_host(method, args, kwargs, min(end_s, time.monotonic() + HOST_PATIENCE_S), watched=watched)
+            except OutcomeUnknown:
+                # Ask the next one; and do not look again at a pid that may be the dead one's still.
+                watched = False
             except DeadlineExceeded:
                 if time.monotonic() >= end_s:
                     raise
@@ -104,8 +108,10 @@ class Client:
     def _end_s(self, deadline_s: float | None) -> float:
         return time.monotonic() + (self._deadline_s if deadline_s is None else deadline_s)
 
-    def _change_host(self, method: str, args: tuple[Value, ...], kwargs: dict[str, Value], end_s: float) -> Any:
-        host_fd = self._host_fd()
+    def _ask_host(
+        self, method: str, args: tuple[Value, ...], kwargs: dict[str, Value], end_s: float, *, watched: bool = True
+    ) -> Any:
+        host_fd = self._host_fd() if watched else -1
         try:
             return self._following.ask(method, args, kwargs, end_s, host_fd)
         finally:
@@ -121,7 +127,7 @@ class Client:
 
     # What happens.
 
-    def events(self, since: int = 0, *, follow: bool = False, timeout_s: float | None = None) -> Iterator[Event]:
+    def events(self, since: int = 0, *, follow: bool = False, timeout_s: float | None = None) -> Generator[Event, None, None]:
         """Yield the kept events after number `since`, then, with `follow`, what happens from now on (for `timeout_s`)."""
         end_s = math.inf if timeout_s is None else time.monotonic() + timeout_s
         with self._following.heard() as heard:
