@@ -1,0 +1,1 @@
+"""The storage driver against real mounts, loop devices and images."""

@@ -1,0 +1,1 @@
+"""The storage driver: pools and volumes, what is active, and what a guest needs to know of its disks."""
