@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import TYPE_CHECKING, TypeAlias
+import time
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tierhost.ipc.codec import decode, encode
 from tierhost.ipc.directory import Entry
@@ -15,10 +16,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
+    from tierhost.ipc.calls import Caller
     from tierhost.ipc.sockets import Sockets
 
 Say: TypeAlias = "Callable[[Request], Iterable[Answer | bytes]]"
 """What to answer to a request: messages, or bytes that are none."""
+
+SOON_S = 0.05
+PATIENCE_S = 10.0
+AT_ONCE_S = 2.0
+"""Far below PATIENCE_S: what takes less did not wait for a deadline."""
 
 NEVER_A_PID = 0
 """For lives whose death the kernel is not to tell: they are threads of this very process."""
@@ -72,3 +79,16 @@ class FakeCallee:
             self._poller.close()
             self._door.close()
             os.close(self._end_fd)
+
+
+def call(caller: Caller, method: str = "echo", *args: Any, within_s: float = PATIENCE_S, **more: Any) -> Any:
+    """Call the fake callee; `changes` is for the caller, the rest for the callee."""
+    changes = more.pop("changes", False)
+    return caller.call("storage", method, args, more, deadline_s=time.monotonic() + within_s, changes=changes)
+
+
+def later(work: Callable[..., object], *args: object) -> threading.Timer:
+    """Do something soon, in a thread of its own."""
+    timer = threading.Timer(SOON_S, work, args)
+    timer.start()
+    return timer

@@ -4,96 +4,21 @@ from __future__ import annotations
 
 import socket
 import subprocess
-import threading
 import time
-from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.unit.ipc.callee import NEVER_A_PID, FakeCallee, echo, silence
-from tests.unit.ipc.fake_host import FakeHost
+from tests.unit.ipc.callee import AT_ONCE_S, NEVER_A_PID, PATIENCE_S, SOON_S, later
 from tierhost.ipc.client import HOST_PATIENCE_S, Client
-from tierhost.ipc.directory import Entry
 from tierhost.ipc.errors import CallError, Code, DeadlineExceeded, NoSuchMethod, OutcomeUnknown, PeerAbsent, ProtocolError
-from tierhost.ipc.paths import Root
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
-    from tests.unit.ipc.callee import Say
-    from tests.unit.ipc.conftest import Start
-    from tierhost.ipc.sockets import Sockets
-
-SOON_S = 0.05
-PATIENCE_S = 10.0
-AT_ONCE_S = 3.0
-
-Hosts = Callable[..., FakeHost]
-Live = Callable[..., FakeCallee]
-
-
-@pytest.fixture
-def root(folder: Path) -> Root:
-    made = Root.under(folder)
-    (made.run / "workers").mkdir(parents=True)
-    return made
-
-
-@pytest.fixture
-def start_host(sockets: Sockets, root: Root) -> Iterator[Hosts]:
-    hosts: list[FakeHost] = []
-
-    def start(**words: Any) -> FakeHost:
-        hosts.append(FakeHost(sockets, root, **words))
-        return hosts[-1]
-
-    yield start
-    for host in hosts:
-        host.stop()
-
-
-@pytest.fixture
-def host(start_host: Hosts) -> FakeHost:
-    return start_host()
-
-
-@pytest.fixture
-def client(host: FakeHost, root: Root) -> Iterator[Client]:
-    with Client(root, deadline_s=PATIENCE_S) as made:
-        hear(made, host)
-        yield made
-
-
-@pytest.fixture
-def live(sockets: Sockets, root: Root) -> Iterator[Live]:
-    lives: list[FakeCallee] = []
-
-    def begin(incarnation: int = 1, say: Say = echo) -> FakeCallee:
-        lives.append(FakeCallee(sockets, root.run / "workers", say, incarnation=incarnation))
-        return lives[-1]
-
-    yield begin
-    for callee in lives:
-        callee.stop()
-
-
-def hear(client: Client, host: FakeHost) -> None:
-    """Wait until the client's subscription has reached the host: before that, events are lost on the way."""
-    before = host.number
-
-    def heard() -> bool:
-        host.say("tick")
-        return client._following._number > before
-
-    client.wait_until(heard, "the client hears the host")
-
-
-def later(work: Callable[..., object], *args: object) -> threading.Timer:
-    timer = threading.Timer(SOON_S, work, args)
-    timer.start()
-    return timer
-
+    from tests.unit.ipc.conftest import Hosts, Live
+    from tests.unit.ipc.fake_host import FakeHost
+    from tierhost.ipc.paths import Root
 
 # Connecting.
 
@@ -125,94 +50,6 @@ def test_a_host_with_an_unreadable_directory_is_an_error(host: FakeHost, root: R
 
 
 # Calling.
-
-
-def test_a_life_known_from_the_picture_is_called(host: FakeHost, root: Root, live: Live) -> None:
-    host.up(live().entry, heard=False)
-    with Client(root, deadline_s=PATIENCE_S) as client:
-        assert client.call("storage.echo", "hello") == "hello"
-
-
-def test_a_life_known_from_the_news_is_called(client: Client, host: FakeHost, live: Live) -> None:
-    callee = live()
-    timer = later(host.up, callee.entry)
-    assert client.call("storage.echo", "hello", flag=1) == "hello"
-    timer.join()
-    assert callee.heard[0].caller == ""
-
-
-def test_a_death_in_the_news_moves_the_call_to_the_next_life(client: Client, host: FakeHost, live: Live) -> None:
-    first, second = live(1, silence), live(2)
-    host.up(first.entry)
-
-    def succeed() -> None:
-        assert first.came.acquire(timeout=PATIENCE_S)
-        host.down(first.entry)
-        host.up(second.entry)
-
-    thread = threading.Thread(target=succeed)
-    thread.start()
-    start_s = time.monotonic()
-    assert client.call("storage.echo", "again", changes=False) == "again"
-    assert time.monotonic() - start_s < AT_ONCE_S
-    thread.join()
-
-
-def test_news_that_was_lost_is_made_up_for(client: Client, host: FakeHost, live: Live) -> None:
-    host.up(live().entry, heard=False)
-    assert client.call("storage.echo", "found") == "found"
-
-
-def test_a_death_that_nobody_told_shows_in_the_picture(client: Client, host: FakeHost, live: Live) -> None:
-    first, second = live(1, silence), live(2)
-    host.up(first.entry)
-    client.wait_until(lambda: client._following.directory.find("storage"), "the first life is known")
-    host.up(second.entry, heard=False)
-    assert client.call("storage.echo", "moved", changes=False) == "moved"
-
-
-def test_a_gap_in_the_events_is_noticed(client: Client, host: FakeHost, live: Live) -> None:
-    host.up(live().entry, heard=False)
-    host.say("tick")
-    client.wait_until(lambda: client._following.directory.find("storage"), "the life is known")
-
-
-def test_a_picture_older_than_the_news_buries_nobody(client: Client, host: FakeHost, live: Live) -> None:
-    old = {"number": host.number, "lives": []}
-    host.up(live().entry)
-    client.wait_until(lambda: client._following.directory.find("storage"), "the life is known")
-    client._following.look(old)
-    assert client.call("storage.echo", "alive") == "alive"
-
-
-def test_workers_are_called_while_there_is_no_host(client: Client, host: FakeHost, live: Live) -> None:
-    host.up(live().entry)
-    assert client.call("storage.echo", "before") == "before"
-    host.stop()
-    assert client.call("storage.echo", "without") == "without"
-
-
-def test_the_next_host_is_followed(client: Client, host: FakeHost, start_host: Hosts, live: Live) -> None:
-    first = live(1, silence)
-    host.up(first.entry)
-    client.wait_until(lambda: client._following.directory.find("storage"), "the first life is known")
-    host.stop()
-    second = live(2)
-    following = start_host(number=5000)
-    following.up(second.entry, heard=False)
-    assert client.call("storage.echo", "with the next", changes=False) == "with the next"
-
-
-def test_a_killed_worker_is_noticed_while_there_is_no_host(client: Client, host: FakeHost, root: Root, start_peer: Start) -> None:
-    path = root.worker_socket("storage", 1)
-    process = start_peer("hangs", path)
-    host.up(Entry("storage", 1, str(path), process.pid))
-    client.wait_until(lambda: client._following.directory.find("storage"), "the life is known")
-    host.stop()
-    timer = later(process.kill)
-    with pytest.raises(OutcomeUnknown, match="the worker died"):
-        client.call("storage.create", deadline_s=10 * SOON_S)
-    timer.join()
 
 
 @pytest.mark.parametrize("method", ["storage", "", ".echo", "storage."])

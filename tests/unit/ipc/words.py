@@ -5,9 +5,11 @@ from __future__ import annotations
 import typing
 from typing import Any
 
+import pytest
 from hypothesis import strategies as st
 
-from tierhost.ipc.codec import KINDS
+from tierhost.ipc.codec import KINDS, decode
+from tierhost.ipc.errors import ProtocolError
 from tierhost.ipc.fields import NAMES
 from tierhost.ipc.limits import CALL_DEADLINE_MAX_S, CALL_ID_BYTES_MAX, NAME_CHARS_MAX
 from tierhost.ipc.messages import Message, Request, Value
@@ -61,3 +63,10 @@ def request(method: str = "echo", *args: Value, **fields: Any) -> Request:
         "attempt": 1,
     }
     return Request(method=method, args=list(args), **{**plain, **fields})
+
+
+def refused(data: bytes) -> str:
+    """Decode what must not be decodable, and return why it was refused."""
+    with pytest.raises(ProtocolError) as caught:
+        decode(data)
+    return caught.value.text
