@@ -34,7 +34,7 @@ def test_a_life_known_from_the_news_is_called(client: Client, host: FakeHost, li
 
 
 def test_a_death_in_the_news_moves_the_call_to_the_next_life(client: Client, host: FakeHost, live: Live) -> None:
-    first, second = live(1, silence), live(2)
+    first, second = live(silence), live(incarnation=2)
     host.up(first.entry)
 
     def succeed() -> None:
@@ -56,7 +56,7 @@ def test_news_that_was_lost_is_made_up_for(client: Client, host: FakeHost, live:
 
 
 def test_a_death_that_nobody_told_shows_in_the_picture(client: Client, host: FakeHost, live: Live) -> None:
-    first, second = live(1, silence), live(2)
+    first, second = live(silence), live(incarnation=2)
     host.up(first.entry)
     client.wait_until(lambda: client._following.directory.find("storage"), "the first life is known")
     host.up(second.entry, heard=False)
@@ -85,11 +85,11 @@ def test_workers_are_called_while_there_is_no_host(client: Client, host: FakeHos
 
 
 def test_the_next_host_is_followed(client: Client, host: FakeHost, start_host: Hosts, live: Live) -> None:
-    first = live(1, silence)
+    first = live(silence)
     host.up(first.entry)
     client.wait_until(lambda: client._following.directory.find("storage"), "the first life is known")
     host.stop()
-    second = live(2)
+    second = live(incarnation=2)
     following = start_host(number=5000)
     following.up(second.entry, heard=False)
     assert client.call("storage.echo", "with the next", changes=False) == "with the next"
