@@ -173,9 +173,9 @@ def test_numbers_that_are_not_finite_are_refused_on_both_sides(number: float) ->
 def test_a_small_frame_cannot_become_large_in_memory() -> None:
     bombs = {
         "declared lengths": b"\xdd\x00\x01\x00\x00" * 1000,
-        "empty lists": reply_frame(b"\xdd\x00\x01\x00\x00" + (b"\xdd\x00\x01\x00\x00" + b"\x90" * 65536) * 8),
+        "empty lists": reply_frame(b"\xdd\x00\x01\x00\x00" + (b"\xdd\x00\x01\x00\x00" + b"\x90" * 65536) * 5),
         "nesting": b"\x91" * 100_000,
-        "empty maps": reply_frame(b"\xdf\x00\x00\x00\x64" + b"".join(b"\xa2%02d" % n + LARGE_MAP for n in range(100))),
+        "empty maps": reply_frame(b"\xdf\x00\x00\x00\x19" + b"".join(b"\xa2%02d" % n + LARGE_MAP for n in range(25))),
     }
     tracemalloc.start()
     try:
