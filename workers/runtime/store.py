@@ -78,7 +78,11 @@ class Store:
         try:
             store._load()
         except MirrorFailed as failure:
+            store.close()
             raise store._failed("cannot be opened", failure) from failure
+        except StoreFailed:
+            store.close()
+            raise
         return store
 
     # Reading.
