@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tierhost.workers.runtime.contract import Code, DriverError, InhibitCallback, InitResult, service
+from tierhost.workers.runtime.contract import Code, DriverError, InhibitCallback, InitResult, TierhostError, service
 from tierhost.workers.storage.asking import PoolQuestions
 from tierhost.workers.storage.flags import check_text
 from tierhost.workers.storage.holding import holder_of, listed_volumes, resolve_chain
 from tierhost.workers.storage.looking import volume_subject
 from tierhost.workers.storage.pools import PoolChanges
+from tierhost.workers.storage.together import together
 from tierhost.workers.storage.volume_asking import VolumeQuestions
 from tierhost.workers.storage.volumes import VolumeChanges
+
+if TYPE_CHECKING:
+    from tierhost.workers.storage.registry import Pool
 
 
 class StorageDriver(PoolChanges, PoolQuestions, VolumeChanges, VolumeQuestions):
@@ -25,12 +29,15 @@ class StorageDriver(PoolChanges, PoolQuestions, VolumeChanges, VolumeQuestions):
 
     def state_auto_start(self) -> None:
         """Start the pools that are marked for it. One that fails is shown as degraded; the others start."""
-        for pool in self.bench.pools.all():
-            if pool.autostart and not pool.active:
-                try:
-                    self.life.start(pool.uuid)
-                except DriverError as error:
-                    self.context.degrade(pool.subject, f"autostart failed: {error}")
+        wanted = [pool for pool in self.bench.pools.all() if pool.autostart and not pool.active]
+        for pool in together(self._auto_start, wanted, self.bench.left_s() * 0.8):
+            self.context.degrade(pool.subject, "autostart: its storage does not answer")
+
+    def _auto_start(self, pool: Pool) -> None:
+        try:
+            self.life.start(pool.uuid)
+        except TierhostError as error:
+            self.context.degrade(pool.subject, f"autostart failed: {error}")
 
     def state_reload(self) -> None:
         """Look at every active pool again; nothing is started or stopped."""

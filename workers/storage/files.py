@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -27,7 +26,7 @@ MODE_DEFAULT: Final = 0o600
 
 def half_made_name() -> str:
     """Make up the hidden name of a file that is not whole yet."""
-    return HALF_MADE.format(secrets.token_hex(6))
+    return HALF_MADE.format(os.urandom(6).hex())
 
 
 def publish(half_made: str, path: str, permissions: Permissions) -> None:

@@ -21,7 +21,8 @@ TABLE: Final = "volumes"
 """Rows by path: what we know of a volume that its file does not say. Bound to the inode: another file is another volume."""
 
 VOLUMES_MAX: Final = 20_000
-"""Volumes that one answer can list; the names of more would not fit into a message."""
+LIST_CHARS_MAX: Final = 2 << 20
+"""Volumes that one answer can list, and characters of their names and paths: more would not fit into a message."""
 
 BACKING_DEPTH_MAX: Final = 32
 BLOCK_BYTES: Final = 512
@@ -111,8 +112,9 @@ def volume_names(pool: Pool) -> tuple[list[str], list[str]]:
         raise DriverError(
             f"cannot list {pool.definition.target}: {error.strerror}", code=Code.SYSTEM_ERROR, subject=pool.subject
         ) from None
-    if len(names) > VOLUMES_MAX:
-        raise DriverError(f"it has {len(names)} volumes, an answer lists {VOLUMES_MAX}", code=Code.OVERFLOW, subject=pool.subject)
+    length = sum(map(len, names)) * 2 + len(names) * len(pool.definition.target)
+    if len(names) > VOLUMES_MAX or length > LIST_CHARS_MAX:
+        raise DriverError(f"it has {len(names)} volumes, more than an answer can list", code=Code.OVERFLOW, subject=pool.subject)
     return sorted(names), sorted(skipped)
 
 

@@ -68,7 +68,9 @@ class PoolLife:
                 t.settle(intent)
                 t.reply(reply)
         except DriverError as error:
-            if not is_stuck(error):
+            if is_stuck(error):
+                self._context.degrade(pool.subject, error.text)
+            else:
                 self._undo_start(pool, effort)
             raise
         return started
@@ -111,7 +113,9 @@ class PoolLife:
         try:
             pool.backend.stop(pool.definition, pool.facts, effort)
         except DriverError as error:
-            if not is_stuck(error):
+            if is_stuck(error):
+                self._context.degrade(pool.subject, error.text)
+            else:
                 with self._run.transaction() as t:
                     t.abandon(intent)
             raise

@@ -104,7 +104,7 @@ class PoolChanges(StorageBase):
     @change()
     def storage_pool_set_autostart(self, pool: str, autostart: bool) -> None:
         """Say whether a pool is to be started when the machine boots."""
-        if autostart not in {True, False}:
+        if not isinstance(autostart, int) or autostart not in {0, 1}:
             raise DriverError(f"autostart is {autostart!r}, expected true or false", code=Code.INVALID_ARG)
         with self._changing(pool) as found:
             if found.defined is None:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from tierhost.workers.runtime.contract import DriverError
+from tierhost.workers.runtime.contract import DriverError, TierhostError
 from tierhost.workers.storage.backend import backend_of
 from tierhost.workers.storage.pool_xml import parse_pool
 from tierhost.workers.storage.records import ACTIVE, POOLS, active_row, intent_of
 from tierhost.workers.storage.registry import Pool
 from tierhost.workers.storage.state import Intent, Seen, Settlement, settle_pool
+from tierhost.workers.storage.together import together
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -113,6 +112,9 @@ class Restoring:
                 pass
             case Settlement.STAY_ACTIVE | Settlement.STAY_ACTIVE_DEGRADED:
                 self._record_active(alive, recorded)
+                if intent:
+                    with self._run.transaction() as t:
+                        t.abandon(intent_of(alive.uuid))
             case Settlement.MOUNT_AGAIN:
                 self._record_active(alive, recorded)
                 self._mount_again_now_or_later(alive)
@@ -189,7 +191,7 @@ class Restoring:
                 pool = self._bench.pools.find_active(uuid)
                 if pool.backend.mounts and pool.backend.seen(pool.definition, pool.facts) is Seen.ABSENT:
                     self.mount_again(pool, effort)
-        except DriverError as error:
+        except TierhostError as error:
             self._retry(uuid, attempt, str(error))
             return
         self._look(uuid, attempt)
@@ -197,18 +199,9 @@ class Restoring:
     # Looking.
 
     def look_at(self, pools: list[Pool]) -> None:
-        """Look into the directory of every active pool, all at once: one that hangs keeps nobody waiting for long."""
-        deadline_s = time.monotonic() + LOOK_LIMIT_S
-        lookers = [
-            (pool, threading.Thread(target=self._look, args=(pool.uuid, 1), daemon=True, name=f"look at {pool.name}"))
-            for pool in pools
-        ]
-        for _, looker in lookers:
-            looker.start()
-        for pool, looker in lookers:
-            looker.join(max(0.0, deadline_s - time.monotonic()))
-            if looker.is_alive():
-                self._context.degrade(pool.subject, f"its directory {pool.definition.target} does not answer")
+        """Look into the directory of every active pool. One that hangs is shown, and the others serve."""
+        for pool in together(lambda pool: self._look(pool.uuid, 1), pools, LOOK_LIMIT_S):
+            self._context.degrade(pool.subject, f"its directory {pool.definition.target} does not answer")
 
     def _look(self, uuid: str, attempt: int) -> None:
         pool = self._bench.pools.get(uuid)

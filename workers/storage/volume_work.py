@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tierhost.workers.runtime.contract import Code, DriverError
+from tierhost.workers.runtime.contract import Code, DriverError, TierhostError
 from tierhost.workers.runtime.store import StoreFailed
 from tierhost.workers.storage import files
 from tierhost.workers.storage.commands import is_stuck
@@ -136,7 +136,7 @@ class VolumeWork:
             try:
                 with self._changing(pool, name, under_guests=True):
                     self._settle(pool, path)
-            except (DriverError, OSError) as error:
+            except (TierhostError, OSError) as error:
                 self._bench.context.degrade(volume_subject(pool, name), f"a change that was cut short cannot be settled: {error}")
         forget_vanished(pool, self._rows)
 

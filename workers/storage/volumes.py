@@ -104,7 +104,9 @@ class VolumeChanges(StorageBase):
                 subject=volume_subject(found, volume),
             )
 
-        def act(seen: Look, effort: Effort) -> None:
+        def act(now: Look, effort: Effort) -> None:
+            if now.header != seen.header:
+                raise DriverError("it was changed meanwhile", code=Code.RESOURCE_BUSY, hint="try again")
             if seen.header.format == "raw":
                 size = wanted + seen.header.payload_offset
                 files.set_size(seen.path, size, allocate=bool(flags & VOL_RESIZE_ALLOCATE))

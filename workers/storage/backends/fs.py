@@ -65,8 +65,8 @@ class Backend:
 
     def find_facts(self, definition: PoolDefinition) -> Facts:
         """Remember which mount it is: its image file may be moved while it is mounted."""
-        mount = mounts_at(definition.target)[-1]
-        return {"mount": mount.number, "device": mount.device, "source": mount.source}
+        found = mounts_at(definition.target)
+        return {"mount": found[-1].number, "device": found[-1].device, "source": found[-1].source} if found else {}
 
     def start(self, definition: PoolDefinition, effort: Effort) -> Facts:
         """Mount it. One that is mounted already, by hand or by a start cut short, is taken over."""
@@ -87,7 +87,10 @@ class Backend:
             )
         if seen is Seen.ABSENT:
             _mount(definition, effort)
-        return self.find_facts(definition)
+        facts = self.find_facts(definition)
+        if not facts:
+            raise DriverError(f"mount succeeded, and nothing is mounted at {definition.target}", subject=subject(definition))
+        return facts
 
     def stop(self, definition: PoolDefinition, facts: Mapping[str, Any], effort: Effort) -> None:
         """Unmount it; while anybody has a file open in it, the kernel refuses."""
