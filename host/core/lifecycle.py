@@ -30,9 +30,9 @@ NEXT: dict[Phase, frozenset[Phase]] = {
     P.ADOPTING: frozenset({P.INITIALIZED, P.READY, P.EVICTING}),
     P.INITIALIZING: frozenset({P.INITIALIZED, P.EVICTING}),
     P.INITIALIZED: frozenset({P.AUTOSTARTING, P.READY, P.STOPPING, P.EVICTING}),
-    P.AUTOSTARTING: frozenset({P.READY, P.EVICTING}),
+    P.AUTOSTARTING: frozenset({P.READY, P.STOPPING, P.EVICTING}),
     P.READY: frozenset({P.RELOADING, P.STOPPING, P.EVICTING}),
-    P.RELOADING: frozenset({P.READY, P.EVICTING}),
+    P.RELOADING: frozenset({P.READY, P.STOPPING, P.EVICTING}),
     P.STOPPING: frozenset({P.CLEANING_UP, P.EVICTING}),
     P.CLEANING_UP: frozenset({P.EVICTING}),
     P.EVICTING: frozenset({P.DORMANT, P.INITIALIZING, P.BACKOFF, P.QUARANTINED, P.SKIPPED, P.STOPPED}),
@@ -64,7 +64,7 @@ CALLABLE = frozenset({P.INITIALIZED, P.AUTOSTARTING, P.READY, P.RELOADING, P.STO
 """Phases in which others may call it."""
 
 
-class CoreBug(Exception):  # noqa: N818  # it says what it is
+class CoreBug(Exception):  # it says what it is
     """Raised when we reach a place that we had proved unreachable. Ours, never a worker's fault."""
 
 

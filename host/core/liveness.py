@@ -21,14 +21,14 @@ class Pulse:
 
     policy: Policy
     _last_s: float | None = None
-    _excused_until_s: float = 0.0
+    excused_until_s: float = 0.0
 
     def host_ran(self, now_s: float) -> None:
         """Note a turn of the host. After a gap every worker gets the time of one patience to beat again."""
         if self._last_s is not None and now_s - self._last_s > self.policy.patience_stopped_s:
-            self._excused_until_s = now_s + self.policy.patience_stopped_s / 2
+            self.excused_until_s = now_s + self.policy.patience_stopped_s / 2
         self._last_s = now_s
 
     def is_lost(self, beat: BeatRead, now_s: float) -> bool:
         """Whether this reading convicts."""
-        return now_s >= self._excused_until_s and is_overdue(beat.age_s, self.policy, stopped=beat.stopped)
+        return now_s >= self.excused_until_s and is_overdue(beat.age_s, self.policy, stopped=beat.stopped)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tierhost.host.core.tiers import TierView
 
 FLAT_TIER = "flat"
+OUTCOMES = frozenset({"complete", "skipped", "failed"})
 STOP_VERBS = ("state_shutdown_prepare", "state_shutdown_wait", "state_cleanup")
 
 
@@ -80,7 +81,7 @@ class Supervisor:
 
     def deadline_s(self, now_s: float) -> float | None:
         """When to be told that TimePassed, at the latest."""
-        return min((track.deadline_s for track in self._tracks.values() if track.deadline_s is not None), default=None)
+        return min((self._due_s(track, now_s) for track in self._tracks.values() if track.deadline_s is not None), default=None)
 
     def drivers(self) -> list[DriverView]:
         """Every driver, in the order in which they start."""
@@ -127,7 +128,8 @@ class Supervisor:
 
     def _start(self, track: Track, now_s: float) -> None:
         track.incarnation += 1
-        track.greeted = track.exited = False
+        track.greeted = track.adopted = track.exited = False
+        track.verbs = ()
         self._move(track, Phase.INITIALIZING, now_s, limit_s=self._policy.greet_s)
         self._out.append(commands.StartWorker(track.name, track.incarnation))
 
@@ -150,6 +152,9 @@ class Supervisor:
         elif track.phase is Phase.INITIALIZING and not track.greeted and not event.phase:
             track.greeted = True
             self._run(track, "state_initialize", now_s)
+        elif track.adopted:
+            # It says so until it is welcomed, and a late host reads all of it.
+            track.story.tell(now_s, f"life {track.incarnation}: greets again")
         else:
             self._fail(track, "it said hello a second time", now_s)
 
@@ -157,7 +162,7 @@ class Supervisor:
         if phase not in {"state_initialize", "state_auto_start"}:
             self._evict(track, "its former host died before it was initialized", After.RESTART, now_s)
             return
-        track.greeted = True
+        track.greeted = track.adopted = True
         track.past_initialize = True
         self._out.append(commands.AdoptWorker(track.name, track.incarnation))
         if phase == "state_auto_start":
@@ -178,12 +183,20 @@ class Supervisor:
 
     def _verb_reported(self, event: events.VerbReported, now_s: float) -> None:
         track = self._living(event, now_s)
-        if track is None or track.phase is Phase.EVICTING:
+        if track is None:
             return
-        if track.verbs[:1] != (event.verb,):
-            self._fail(track, f"it reported {event.verb}, and nobody had asked for it", now_s)
+        if track.phase is Phase.EVICTING:
+            # It is too late for the rest, but what was auto-started in this boot was.
+            track.auto_started = track.auto_started or (event.verb == "state_auto_start" and track.verbs == (event.verb,))
+            return
+        if track.verbs[:1] != (event.verb,) and (track.adopted or track.phase is Phase.ADOPTING):
+            track.story.tell(now_s, f"life {track.incarnation}: answers a former host about {event.verb}")
+            return
+        if track.verbs[:1] != (event.verb,) or event.outcome not in OUTCOMES:
+            self._fail(track, f"it reported {event.verb} as {event.outcome}, and nobody had asked for that", now_s)
             return
         track.verbs = ()
+        track.auto_started = track.auto_started or event.verb == "state_auto_start"
         if track.phase in {Phase.STOPPING, Phase.CLEANING_UP}:
             self._go_on_stopping(track, now_s)
         elif track.phase is Phase.INITIALIZING:
@@ -191,7 +204,6 @@ class Supervisor:
         else:
             if event.outcome == "failed":
                 track.last_error = f"{event.verb}: {event.reason}"
-            track.auto_started = track.auto_started or event.verb == "state_auto_start"
             self._ready(track, now_s, track.last_error if event.outcome == "failed" else "")
 
     def _initialized(self, track: Track, event: events.VerbReported, now_s: float) -> None:
@@ -215,7 +227,12 @@ class Supervisor:
 
     def _beat_read(self, event: events.BeatRead, now_s: float) -> None:
         track = self._living(event, now_s)
-        if track is not None and track.phase is not Phase.EVICTING and self._pulse.is_lost(event, now_s):
+        if track is None or track.phase is Phase.EVICTING:
+            return
+        if track.phase is Phase.INITIALIZING and not track.greeted and not event.stopped:
+            # Before its first hello it imports its driver, and has another deadline.
+            return
+        if self._pulse.is_lost(event, now_s):
             how = "is stopped" if event.stopped else "hangs"
             self._fail(track, f"its last beat is {event.age_s:.1f} s old: it {how}", now_s)
 
@@ -251,7 +268,6 @@ class Supervisor:
     def _bring_down(self, track: Track, after: After, reason: str, now_s: float) -> None:
         """Say at once that nobody can call it any more; the rest can wait."""
         track.after = after
-        track.verbs = ()
         track.inhibits = ""
         if track.announced:
             track.announced = False
@@ -330,12 +346,17 @@ class Supervisor:
             self._move(track, Phase.STOPPED, now_s)
         elif track.phase is Phase.EVICTING:
             track.after = After.STOP
-        elif track.phase in {Phase.INITIALIZED, Phase.READY}:
+        elif track.phase in {Phase.INITIALIZING, Phase.ADOPTING}:
+            self._evict(track, "it has nothing to give back yet", After.STOP, now_s)
+        elif track.verbs:
+            # One verb at a time: the verbs of farewell follow the one that is under way, within its limit.
+            deadline_s = track.deadline_s
+            self._move(track, Phase.STOPPING, now_s)
+            track.after, track.deadline_s, track.to_stop = After.STOP, deadline_s, (*track.verbs, *verbs)
+        else:
             self._move(track, Phase.STOPPING, now_s)
             track.after = After.STOP
             self._go_on_stopping(track, now_s, verbs)
-        else:
-            self._evict(track, "it is not between two verbs", After.STOP, now_s)
 
     def _go_on_stopping(self, track: Track, now_s: float, verbs: tuple[str, ...] = ()) -> None:
         track.to_stop = verbs or track.to_stop[1:]
@@ -370,7 +391,7 @@ class Supervisor:
 
     def _check_deadlines(self, now_s: float) -> None:
         for track in self._tracks.values():
-            if track.deadline_s is None or now_s < track.deadline_s:
+            if track.deadline_s is None or now_s < self._due_s(track, now_s):
                 continue
             if track.phase is Phase.BACKOFF:
                 self._start_or_wait(track, now_s)
@@ -380,6 +401,11 @@ class Supervisor:
                 self._out.append(commands.EvictWorker(track.name, track.incarnation, track.last_error))
             else:
                 self._fail(track, f"{track.verbs[0] if track.verbs else 'its hello'} took too long", now_s)
+
+    def _due_s(self, track: Track, now_s: float) -> float:
+        """When to act on a track's deadline: a late host first reads what has arrived while it was away."""
+        deadline_s = now_s if track.deadline_s is None else track.deadline_s
+        return deadline_s if track.phase is Phase.BACKOFF else max(deadline_s, self._pulse.excused_until_s)
 
     def _advance(self, now_s: float) -> None:
         if self._shutdown is not None:

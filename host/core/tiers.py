@@ -11,6 +11,9 @@ from tierhost.host.core.track import Track
 GIVEN_UP = frozenset({Phase.BACKOFF, Phase.QUARANTINED, Phase.STOPPED, Phase.EVICTING})
 """Phases in which an optional driver no longer holds anybody up."""
 
+THROUGH = frozenset({Phase.READY, Phase.RELOADING, Phase.SKIPPED})
+"""Phases in which a driver has nothing left to do."""
+
 STUCK = frozenset({Phase.QUARANTINED, Phase.STOPPED})
 """Phases that only a person ends."""
 
@@ -30,12 +33,14 @@ def may_auto_start(tier: Sequence[Track]) -> bool:
 
 
 def is_through(tier: Sequence[Track]) -> bool:
-    """Whether every driver of the tier has initialized and auto-started, so that the next tier may open."""
-    return all(_is_past(track, past=track.past_auto_start) for track in tier)
+    """Whether every driver of the tier has initialized and auto-started, so that the next tier may open.
+
+    A driver that was through and is down again holds: what opens now would look at a tier that is not there.
+    """
+    return all(_is_past(track, past=track.phase in THROUGH) for track in tier)
 
 
 def _is_past(track: Track, *, past: bool) -> bool:
-    # Once past, always past: a restart in a lower tier does not take an upper one down.
     return past or (not track.spec.required and track.phase in GIVEN_UP)
 
 

@@ -38,6 +38,7 @@ class Track:
     last_error: str = ""
     announced: bool = False
     greeted: bool = False
+    adopted: bool = False
     exited: bool = False
     after: After = After.RETRY
     verbs: tuple[str, ...] = ()
