@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from tests.benchmarks import definitions, libvirtd
@@ -24,8 +23,8 @@ def run(setting: Setting) -> list[Entry | Skipped]:
         return [Skipped("cold_start", reason)]
     site = Site(setting.folder / "ours")
     site.start()
+    site.wait_ready()
     with site.client() as client:
-        site.wait_ready(client)
         site.fill(client, WANTED)
     with PrivateLibvirtd(setting.folder / "libvirt") as peer:
         peer.start()

@@ -1,4 +1,4 @@
-"""kill -9 of a worker, until the host knows: heard outside, as its "peer-down" event; beside a pidfd polled by hand."""
+"""kill -9 of a worker, until the host knows (its "peer-down" event says when that was); beside a pidfd polled by hand."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ def run(setting: Setting) -> list[Entry | Skipped]:
     drivers = make_trivial(setting.folder / "drivers", WORKERS)
     site = Site(setting.folder / "ours", without=BUILT_IN, drivers=drivers)
     site.start()
+    site.wait_ready()
     noticed: list[float] = []
     heard: list[float] = []
     bare: list[float] = []
     with site.client() as client:
-        site.wait_ready(client)
         for _ in range(setting.times(20, 2)):
             for number in range(WORKERS):
                 known_s, heard_s = _kill_ours(site, client, f"trivial-{number}")
                 noticed.append(known_s)
                 heard.append(heard_s)
             bare += _kill_bare(setting)
-    samples = {"ours": heard, "ours, by the host's own clock": noticed, PEER: bare}
+    samples = {"ours": noticed, "the event, heard by a client": heard, PEER: bare}
     return [compare("death_noticed", samples, PEER, Bar(ours_max=OURS_MS_MAX), unit="ms", scale=MS, percent=99)]
 
 

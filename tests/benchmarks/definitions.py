@@ -85,5 +85,6 @@ def guests(count: int, pool: str = "") -> list[tuple[str, str]]:
     """Name and definition of each guest: BIOS, no disk (or the volume "disk" of one pool), 16 MiB, nothing to do."""
     disk = VOLUME_DISK.format(pool=pool) if pool else ""
     return [
-        (f"guest-{number}", GUEST.format(number=number, uuid=uuid.uuid5(NAMESPACE, f"guest {number}"), disk=disk)) for number in range(count)
+        (f"guest-{number}", GUEST.format(number=number, uuid=uuid.uuid5(NAMESPACE, f"guest {number}"), disk=disk))
+        for number in range(count)
     ]

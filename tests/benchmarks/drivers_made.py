@@ -21,5 +21,7 @@ def make_trivial(below: Path, count: int, tiers: Sequence[str] = ("libvirt",)) -
         folder = below / f"trivial-{number}"
         folder.mkdir(parents=True)
         (folder / "driver.py").write_text(code, encoding="utf-8")
-        (folder / "driver.toml").write_text(MANIFEST.format(name=folder.name, tier=tiers[number * len(tiers) // count]), encoding="utf-8")
+        (folder / "driver.toml").write_text(
+            MANIFEST.format(name=folder.name, tier=tiers[number * len(tiers) // count]), encoding="utf-8"
+        )
     return below

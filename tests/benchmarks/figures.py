@@ -95,7 +95,15 @@ class Skipped:
 
 
 def compare(
-    name: str, samples: Mapping[str, Sequence[float]], peer: str, bar: Bar, *, unit: str, scale: float, percent: float = 50, **detail: Any
+    name: str,
+    samples: Mapping[str, Sequence[float]],
+    peer: str,
+    bar: Bar,
+    *,
+    unit: str,
+    scale: float,
+    percent: float = 50,
+    **detail: Any,
 ) -> Entry:
     """Make the entry of two distributions: `samples["ours"]` against `samples[peer]`, at one percentile of both."""
     scaled = {who: [value * scale for value in values] for who, values in samples.items()}
@@ -123,7 +131,16 @@ def table(results: Iterable[Entry | Skipped]) -> str:
             rows.append((result.name, "-", "-", "", "-", "", "skipped", "0", result.reason))
             continue
         figures = (f"{result.ours:.4g}", f"{result.peer:.4g}", result.unit, f"{result.ratio:.3g}")
-        rows.append((result.name, *figures, result.bar.text(result.unit), "met" if result.is_met else "MISSED", str(result.n), result.peer_name))
+        rows.append(
+            (
+                result.name,
+                *figures,
+                result.bar.text(result.unit),
+                "met" if result.is_met else "MISSED",
+                str(result.n),
+                result.peer_name,
+            )
+        )
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
     return "\n".join("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]) for row in rows)
 

@@ -20,7 +20,12 @@ if TYPE_CHECKING:
     from tests.benchmarks.setting import Setting
 
 WANTED = definitions.Set(secrets=1, pools=1, guests=2)
-FREE_OF_STORAGE = (("secret.secret_list",), ("secret.secret_get_value", definitions.secret_uuid(0)), ("qemu.domain_list",), ("qemu.domain_get_state", "guest-0"))
+FREE_OF_STORAGE = (
+    ("secret.secret_list",),
+    ("secret.secret_get_value", definitions.secret_uuid(0)),
+    ("qemu.domain_list",),
+    ("qemu.domain_get_state", "guest-0"),
+)
 IN_NEED_OF_STORAGE = ("storage.storage_pool_list",)
 PAUSE_S = 0.002
 DEADLINE_S = 0.2
@@ -86,8 +91,8 @@ def run(setting: Setting) -> list[Entry | Skipped]:
     """Two streams of calls, one in need of storage; storage hangs again and again."""
     site = Site(setting.folder / "ours")
     site.start()
+    site.wait_ready()
     with site.client() as client:
-        site.wait_ready(client)
         site.fill(client, WANTED)
         with Stream(site, FREE_OF_STORAGE, 10.0) as free, Stream(site, [IN_NEED_OF_STORAGE], DEADLINE_S) as needy:
             hangs = []
@@ -135,7 +140,9 @@ def _entries(free: Stream, needy: Stream, hangs: list[Hang]) -> list[Entry | Ski
     errors = sorted({error for _, _, error in in_need if error})
     return [
         as_before,
-        Entry("hang_isolation_failed", len(failed), 0, "calls", len(hanging), "none may", Bar(ours_max=0), {"errors": failed[:5]}),
+        Entry(
+            "hang_isolation_failed", len(failed), 0, "calls", len(hanging), "none may", Bar(ours_max=0), {"errors": failed[:5]}
+        ),
         compare(
             "hang_isolation_error",
             {"ours": [DEADLINE_S + one for one in late], "deadline": [DEADLINE_S] * len(late)},
@@ -146,6 +153,8 @@ def _entries(free: Stream, needy: Stream, hangs: list[Hang]) -> list[Entry | Ski
             percent=100,
             errors=errors,
         ),
-        compare("hang_isolation_noticed", {"ours": noticed, "bar": bar_s}, "bar", Bar(ratio_max=1), unit="s", scale=1, percent=100),
+        compare(
+            "hang_isolation_noticed", {"ours": noticed, "bar": bar_s}, "bar", Bar(ratio_max=1), unit="s", scale=1, percent=100
+        ),
         compare("hang_isolation_serving", {"ours": over, "bar": bar_s}, "bar", Bar(), unit="s", scale=1, percent=100),
     ]

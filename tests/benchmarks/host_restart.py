@@ -29,8 +29,8 @@ def run(setting: Setting) -> list[Entry | Skipped]:
     shutil.copytree(DRIVERS / "asker", drivers / "asker")
     site = Site(setting.folder / "ours", drivers=drivers)
     site.start()
+    site.wait_ready()
     with site.client() as client:
-        site.wait_ready(client)
         site.fill(client, wanted)
         pids = [row["pid"] for row in client.call("qemu.domain_list")]
         client.call("asker.begin", definitions.secret_uuid(0))
@@ -55,7 +55,7 @@ def _restart_ours(site: Site, wanted: definitions.Set) -> dict[str, float]:
     start_s = site.start()
     with site.client() as client:
         measured = {name: at_s - start_s for name, at_s in listed(client, wanted).items()}
-        site.wait_ready(client)
+        site.wait_ready()
         measured["adopted"] = time.monotonic() - start_s
         assert _lives(client) == before, "a worker was not adopted"
     return measured
@@ -75,5 +75,14 @@ def _entries(
     return [
         compare("host_restart", samples, LIBVIRTD, Bar(ratio_max=0.5), unit="ms", scale=MS),
         Entry("host_restart_guests_lost", lost, 0, "guests", restarts, "none may be", Bar(ours_max=0), {"guests": len(pids)}),
-        Entry("host_restart_calls_failed", failed, 0, "calls", asked["asked"], "none may", Bar(ours_max=0), {"failed": asked["failed"][:5]}),
+        Entry(
+            "host_restart_calls_failed",
+            failed,
+            0,
+            "calls",
+            asked["asked"],
+            "none may",
+            Bar(ours_max=0),
+            {"failed": asked["failed"][:5]},
+        ),
     ]

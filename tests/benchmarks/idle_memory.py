@@ -34,8 +34,8 @@ def run(setting: Setting) -> list[Entry | Skipped]:
         shutil.copytree(DRIVERS / name, drivers / name)
     site = Site(setting.folder / "ours", without=BUILT_IN, drivers=drivers)
     site.start()
+    site.wait_ready()
     with site.client() as client:
-        site.wait_ready(client)
         started_s = time.monotonic()
         until(lambda: time.monotonic() - started_s > SETTLE_S, "the host has nothing more to do")
         lives = {life["driver"]: life["pid"] for life in client.host("directory")["lives"]}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.benchmarks import definitions
@@ -58,8 +57,8 @@ def run(setting: Setting) -> list[Entry | Skipped]:
     shutil.copytree(DRIVERS / "trivial", drivers / "trivial")
     site = Site(setting.folder / "ours", drivers=drivers)
     site.start()
+    site.wait_ready()
     with site.client() as client:
-        site.wait_ready(client)
         site.fill(client, definitions.Set(secrets=1, pools=0, guests=0))
         uuid = definitions.secret_uuid(0)
         secret = Ours(site, client, "secret", lambda: client.call("secret.secret_get_value", uuid, changes=False))

@@ -97,7 +97,14 @@ class PrivateLibvirtd:
     def prepare(self) -> subprocess.Popen[str]:
         """Bring a process to the very point before libvirtd's exec, so that getting there is not measured."""
         inside = f"echo; read _; exec {LIBVIRTD} --config {self._folder}/libvirtd.conf --pid-file {self._folder}/libvirtd.pid"
-        argv = ["nsenter", f"--mount=/proc/{self._namespace.pid}/ns/mnt", f"--net=/proc/{self._namespace.pid}/ns/net", "sh", "-c", inside]
+        argv = [
+            "nsenter",
+            f"--mount=/proc/{self._namespace.pid}/ns/mnt",
+            f"--net=/proc/{self._namespace.pid}/ns/net",
+            "sh",
+            "-c",
+            inside,
+        ]
         prepared = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         _piped(prepared.stdout).readline()
         return prepared

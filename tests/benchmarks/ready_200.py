@@ -45,9 +45,8 @@ def _ours_s(setting: Setting, drivers: Path) -> float:
     folder = setting.folder / "ours"
     site = Site(folder, without=BUILT_IN, drivers=drivers, tiers=TIERS)
     start_s = site.start()
-    with site.client(PATIENCE_S) as client:
-        site.wait_ready(client)
-        took_s = time.monotonic() - start_s
+    site.wait_ready()
+    took_s = time.monotonic() - start_s
     setting.end_processes()
     shutil.rmtree(folder)
     return took_s
@@ -61,7 +60,9 @@ def _s6_s(setting: Setting, count: int) -> float:
         service = folder / f"trivial-{number}"
         service.mkdir(parents=True)
         run = service / "run"
-        run.write_text(RUN.format(python=sys.executable, worker=PEERS / "worker.py", folder=service, ready=ready, name=service.name))
+        run.write_text(
+            RUN.format(python=sys.executable, worker=PEERS / "worker.py", folder=service, ready=ready, name=service.name)
+        )
         run.chmod(0o700)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as door:
         door.bind(str(ready))

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tierhost.ipc.client import Client
 
 ECHO = "raw unix-socket echo"
+ECHOES = {ECHO: "unix", "the same, each end on a core of its own": "unix-apart", "bare ZeroMQ echo": "zmq"}
 LIBVIRT = "libvirt-python secret.value()"
 ONE_SECRET = definitions.Set(secrets=1, pools=0, guests=0)
 PER_ROUND = 250
@@ -27,12 +28,12 @@ def run(setting: Setting) -> list[Entry | Skipped]:
     """Measure a few hundred of each in turn, several times over."""
     drivers = setting.folder / "drivers"
     shutil.copytree(DRIVERS / "asker", drivers / "asker")
-    site = Site(setting.folder / "ours", drivers=drivers)
+    site = Site(setting.folder / "ours", without=("storage", "qemu"), drivers=drivers)
     site.start()
+    site.wait_ready()
     with site.client() as client:
-        site.wait_ready(client)
         site.fill(client, ONE_SECRET)
-        measured = {"ours": _ours(client), ECHO: _echo(setting)}
+        measured = {"ours": _ours(client)} | {name: _echo(setting, mode) for name, mode in ECHOES.items()}
         reason = libvirtd.why_not()
         if not reason:
             measured[LIBVIRT] = _libvirt(setting)
@@ -56,8 +57,8 @@ def _ours(client: Client) -> Callable[[int], list[float]]:
     return measure
 
 
-def _echo(setting: Setting) -> Callable[[int], list[float]]:
-    process = setting.peer("echo.py", str(setting.folder / "echo.sock"), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+def _echo(setting: Setting, mode: str) -> Callable[[int], list[float]]:
+    process = setting.peer("echo.py", str(setting.folder / mode), mode, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     stdin, stdout = _both(process)
 
     def measure(count: int) -> list[float]:

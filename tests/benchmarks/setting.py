@@ -60,7 +60,9 @@ class Peers:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as door:
             door.bind(str(ready))
             door.settimeout(PATIENCE_S)
-            self._processes = [setting.peer("worker.py", self.endpoint(number), str(ready), str(number)) for number in range(count)]
+            self._processes = [
+                setting.peer("worker.py", self.endpoint(number), str(ready), str(number)) for number in range(count)
+            ]
             for _ in range(count):
                 door.recv(64)
 

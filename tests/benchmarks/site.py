@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
+import select
 import subprocess
 import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from tests.benchmarks import definitions
-from tests.benchmarks.processes import Body, until
+from tests.benchmarks.processes import PATIENCE_S, Body, TookTooLong, until
 from tierhost.host.config import Config
 from tierhost.ipc.client import Client
 from tierhost.ipc.errors import PeerAbsent
@@ -47,6 +48,7 @@ class Site:
     drivers: Path | None = None
     tiers: tuple[str, ...] = ("libvirt", "hypervisor")
     host: subprocess.Popen[bytes] | None = None
+    ready: IO[str] | None = None
 
     @property
     def root(self) -> Root:
@@ -59,12 +61,38 @@ class Site:
         config = self.folder / "bench.toml"
         tiers = ", ".join(f'"{tier}"' for tier in self.tiers)
         config.write_text(CONFIG.format(tiers=tiers) + "".join(SWITCHED_OFF.format(name=name) for name in self.without))
-        argv = [sys.executable, "-m", "tierhost.host", "--root", str(self.folder), "up", "--config", str(config)]
+        ready, said = os.pipe()
+        argv = [
+            sys.executable,
+            "-m",
+            "tierhost.host",
+            "--root",
+            str(self.folder),
+            "up",
+            "--config",
+            str(config),
+            "--ready-fd",
+            str(said),
+        ]
         argv += ["--drivers", str(self.drivers)] if self.drivers else []
         with (self.folder / "host.log").open("ab") as log:
             start_s = time.monotonic()
-            self.host = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+            self.host = subprocess.Popen(
+                argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, pass_fds=[said]
+            )
+        os.close(said)
+        self.ready = os.fdopen(ready, "r", encoding="utf-8")
         return start_s
+
+    def wait_ready(self) -> None:
+        """Wait, without a question to the host, until it says that every tier is as far as it gets. Raises TookTooLong."""
+        assert self.ready is not None
+        heard = select.select([self.ready], [], [], PATIENCE_S)[0]
+        said = self.ready.readline() if heard else "nothing"
+        self.ready.close()
+        if any(f"{tier} ready" not in said for tier in self.tiers):
+            message = f"the host says '{said}'; {(self.folder / 'host.log').read_text()[-2000:]}"
+            raise TookTooLong(message)
 
     def kill_host(self) -> None:
         """SIGKILL the host and wait until it is gone. Its workers live on."""
@@ -98,10 +126,6 @@ class Site:
         connected: Client = until(connect, "the host listens", period_s=LOOK_AGAIN_S)
         return connected
 
-    def wait_ready(self, client: Client) -> None:
-        """Wait until every driver is READY."""
-        client.wait_until(lambda: all(row["phase"] == "READY" for row in client.host("status")["drivers"]), "every driver is READY")
-
     def life(self, client: Client, driver: str) -> dict[str, Any]:
         """The life of a driver that can be called: pid, incarnation, endpoint."""
         found: dict[str, Any] = next(life for life in client.host("directory")["lives"] if life["driver"] == driver)
@@ -131,11 +155,15 @@ class Site:
 
 def listed(client: Client, wanted: Set) -> dict[str, float]:
     """When the first list came, and when everything was there and every guest's monitor had answered."""
-    guests = client.call("qemu.domain_list", changes=False)
+    _guests(client)
     first_s = time.monotonic()
-    running = client.wait_until(lambda: _running(client, guests, wanted.guests), "every guest is listed as running")
-    client.wait_until(lambda: _active(client) >= wanted.pools, "every pool is active")
-    client.wait_until(lambda: len(client.call("secret.secret_list", changes=False)) >= wanted.secrets, "every secret is listed")
+    running = until(lambda: _enough(_guests(client), wanted.guests), "every guest is listed as running", period_s=LOOK_AGAIN_S)
+    until(lambda: _enough(_pools(client), wanted.pools), "every pool is active", period_s=LOOK_AGAIN_S)
+    until(
+        lambda: _enough(client.call("secret.secret_list", changes=False), wanted.secrets),
+        "every secret is there",
+        period_s=LOOK_AGAIN_S,
+    )
     list_s = time.monotonic()
     for guest in running:
         state = client.call("qemu.domain_get_state", guest["name"], changes=False)["state"]
@@ -143,15 +171,16 @@ def listed(client: Client, wanted: Set) -> dict[str, float]:
     return {"first": first_s, "list": list_s, "all": time.monotonic()}
 
 
-def _running(client: Client, first: list[dict[str, Any]], count: int) -> list[dict[str, Any]] | None:
-    rows = first or client.call("qemu.domain_list", changes=False)
-    first.clear()
-    running = [row for row in rows if row["state"] == "running"]
-    return running if len(running) >= count else None
+def _enough(rows: list[dict[str, Any]], count: int) -> list[dict[str, Any]] | bool:
+    return len(rows) >= count and (rows or True)
 
 
-def _active(client: Client) -> int:
-    return sum(row["state"] in {"running", "active"} for row in client.call("storage.storage_pool_list", changes=False))
+def _guests(client: Client) -> list[dict[str, Any]]:
+    return [row for row in client.call("qemu.domain_list", changes=False) if row["state"] == "running"]
+
+
+def _pools(client: Client) -> list[dict[str, Any]]:
+    return [row for row in client.call("storage.storage_pool_list", changes=False) if row["state"] == "active"]
 
 
 def guests_alive(pids: Iterable[int]) -> int:
