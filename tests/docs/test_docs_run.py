@@ -1,0 +1,114 @@
+"""What documents tell a reader to do works, and prints what they say it prints."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.architecture.sources import ROOT
+from tests.docs.blocks import Command, File, matches, steps
+from tests.waiting import until
+from tierhost.host.shell import cgroups, procfs
+from tierhost.host.shell.lives import Lives
+from tierhost.ipc.paths import Root
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+COMMAND_LIMIT_S = 60.0
+ROOT_IN_DOCUMENTS = "/tmp/site"
+RUNNABLE = ("README.md", "docs/tutorial.md", "docs/operations.md")
+
+
+@pytest.fixture
+def desk() -> Iterator[Path]:
+    """A folder to work in; `--root` of the documents becomes `root` in it. Whatever runs there at the end is ended."""
+    folder = Path(tempfile.mkdtemp(prefix="th", dir="/tmp"))
+    try:
+        yield folder
+    finally:
+        end_host(Root.under(folder / "root"))
+        shutil.rmtree(folder)
+
+
+def end_host(root: Root) -> None:
+    """Kill the host of a root, and then everything it left, by its own records."""
+    if root.lock.exists():
+        pid = root.lock.read_text().strip()
+        if pid and Path(f"/proc/{pid}/cmdline").exists() and str(root.run.parent) in Path(f"/proc/{pid}/cmdline").read_text():
+            os.kill(int(pid), signal.SIGKILL)
+    fence = cgroups.Fence.build(root.run)
+    for life in Lives(root.lives).read()[0] if root.lives.exists() else []:
+        if procfs.start_time(life.pid) == life.start_time:
+            cgroups.kill_all(life.cgroup, life.pid)
+    until(lambda: all(cgroups.remove(place) for place in fence.folders()), "every cgroup of the root is empty")
+    fence.remove()
+
+
+def run(command: Command, folder: Path) -> str:
+    """Run one line as the reader's shell would, and return what it prints."""
+    line = command.line.replace(ROOT_IN_DOCUMENTS, str(folder / "root"))
+    environment = os.environ | {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "LC_ALL": "C.UTF-8",
+        "COLUMNS": "200",
+    }
+    done = subprocess.run(
+        ["bash", "-c", line],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=COMMAND_LIMIT_S,
+        check=False,
+    )
+    return done.stdout.replace(str(folder / "root"), ROOT_IN_DOCUMENTS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", RUNNABLE)
+def test_a_reader_who_does_what_the_document_says_sees_what_it_shows(name: str, desk: Path) -> None:
+    (desk / "docs").symlink_to(ROOT / "docs")
+    for step in steps((ROOT / name).read_text(encoding="utf-8")):
+        if isinstance(step, File):
+            path = desk / step.path
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(step.text)
+        else:
+            printed = run(step, desk)
+            assert matches(step.expected, printed), f"{name}: $ {step.line}\nexpected:\n{step.expected}\nprinted:\n{printed}"
+
+
+def test_every_recipe_the_documents_name_is_in_the_makefile() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    texts = [
+        path.read_text(encoding="utf-8")
+        for path in (ROOT / "README.md", ROOT / "ARCHITECTURE.md", *(ROOT / "docs").rglob("*.md"))
+    ]
+    named = {word.split()[1] for text in texts for word in _code(text) if word.startswith("make ")}
+    assert named
+    assert {name for name in named if f"\n{name}:" not in makefile} == set()
+
+
+def _code(text: str) -> list[str]:
+    """The pieces in backticks, and the lines of ```sh blocks."""
+    pieces = text.split("```")
+    inline = [piece for outside in pieces[::2] for piece in outside.split("`")[1::2]]
+    return inline + [line for block in pieces[1::2] if block.startswith("sh\n") for line in block.splitlines()[1:]]
+
+
+def test_json_in_documents_is_json() -> None:
+    for path in (ROOT / "docs").rglob("*.md"):
+        for block in path.read_text(encoding="utf-8").split("```json\n")[1:]:
+            json.loads(block.partition("```")[0])
