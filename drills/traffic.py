@@ -65,7 +65,9 @@ class Traffic:
 
     def failures(self, since_s: float, *, other_than: str = "") -> list[Sample]:
         """Return the calls to other drivers that were made since, and failed."""
-        return [sample for sample in list(self.samples) if sample.at_s >= since_s and sample.error and sample.driver != other_than]
+        return [
+            sample for sample in list(self.samples) if sample.at_s >= since_s and sample.error and sample.driver != other_than
+        ]
 
     def count(self, since_s: float) -> int:
         """How many calls were made since."""

@@ -122,7 +122,9 @@ def _config(reading: _Reading, raw: dict[str, Any]) -> Config:
     policy = Policy()
     for section in ("restart", "liveness"):
         if section in good:
-            known: dict[str, Callable[[Any], str]] = {name: check for name, (part, check) in POLICY_KEYS.items() if part == section}
+            known: dict[str, Callable[[Any], str]] = {
+                name: check for name, (part, check) in POLICY_KEYS.items() if part == section
+            }
             policy = replace(policy, **reading.table(good[section], (section,), known))
     drivers = {}
     for name, part in _items(reading, good.get("drivers", {}), ("drivers",)):
@@ -177,7 +179,12 @@ def _count(value: Any) -> str:
 
 
 def _names(value: Any) -> str:
-    right = isinstance(value, list) and value and all(isinstance(name, str) and name for name in value) and len(set(value)) == len(value)
+    right = (
+        isinstance(value, list)
+        and value
+        and all(isinstance(name, str) and name for name in value)
+        and len(set(value)) == len(value)
+    )
     return "" if right else f"expected a list of different names, got {value!r}"
 
 

@@ -101,7 +101,9 @@ def start(root: Root, folder: Path | None, *, drivers: Iterable[type] = (), opti
     log = root.run / "host.log"
     root.run.mkdir(mode=0o700, parents=True, exist_ok=True)
     with log.open("ab") as output:
-        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, pass_fds=[ready_write], start_new_session=True)
+        process = subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, pass_fds=[ready_write], start_new_session=True
+        )
     os.close(ready_write)
     with os.fdopen(ready_read, "rb") as ready:
         heard, _, _ = select.select([ready], [], [], START_DEADLINE_S)

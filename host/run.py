@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from tierhost.host import catalog as catalogs
 from tierhost.host import config as configs
 from tierhost.host.core import events
-from tierhost.host.core.supervisor import Supervisor
 from tierhost.host.shell import cgroups, procfs
 from tierhost.host.shell.lives import BootRecord, Lives
 from tierhost.host.shell.processes import Processes, Zygote
@@ -20,12 +19,10 @@ from tierhost.ipc.errors import TierhostError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from tierhost.host.catalog import Catalog
     from tierhost.host.config import Config, Settings
     from tierhost.host.core.events import Event
-    from tierhost.host.shell.equipment import Equipment
     from tierhost.host.shell.lives import Life
     from tierhost.ipc.paths import Root
 
@@ -143,4 +140,3 @@ def _forget_last_boot(root: Root) -> None:
     (root.run / "workers").mkdir(mode=PRIVATE, exist_ok=True)
     for path in (root.beats, root.host_socket, root.events_socket):
         path.unlink(missing_ok=True)
-

@@ -21,7 +21,8 @@ class Fence:
     @classmethod
     def build(cls, run: Path) -> Fence:
         """Make this host's folder in the first writable cgroup v2 mount. The name follows from the runtime directory,
-        so that the next host finds it again."""
+        so that the next host finds it again.
+        """
         name = "tierhost-" + hashlib.blake2b(os.fsencode(run), digest_size=6).hexdigest()
         for mount in _cgroup2_mounts():
             folder = mount / name
@@ -43,7 +44,11 @@ class Fence:
 
     def folders(self) -> list[str]:
         """List the cgroups of workers in this host's folder."""
-        return [str(path) for path in self.folder.iterdir() if path.is_dir() and not path.name.startswith("guest")] if self.folder else []
+        return (
+            [str(path) for path in self.folder.iterdir() if path.is_dir() and not path.name.startswith("guest")]
+            if self.folder
+            else []
+        )
 
     def remove(self) -> None:
         """Take the host's own folder away, if nobody is left in it."""

@@ -165,5 +165,3 @@ class Control:
 
     def _fail(self, routing_id: bytes, request: Request, error: TierhostError) -> None:
         self._of.door.send(routing_id, encode(failure_of(error, request.call_id, 0)))
-
-

@@ -36,7 +36,9 @@ BEAT_AGE_WORTH_TELLING_S = 0.3
 class Loop:
     """Single-threaded. Nothing in here waits for one worker: what takes time is asked for, and comes back as an event."""
 
-    def __init__(self, equipment: Equipment, orders: Orders, control: Control, switchboard: Switchboard, nursery: Nursery) -> None:
+    def __init__(
+        self, equipment: Equipment, orders: Orders, control: Control, switchboard: Switchboard, nursery: Nursery
+    ) -> None:
         self._of = equipment
         self._orders = orders
         self._control = control
@@ -144,7 +146,9 @@ class Loop:
         unborn = self._nursery.replace_zygote()
         self.watch_zygote()
         self.tell(
-            events.WorkerStartFailed(body.driver, body.incarnation, "the process that forks workers died") for body in unborn if body.driver
+            events.WorkerStartFailed(body.driver, body.incarnation, "the process that forks workers died")
+            for body in unborn
+            if body.driver
         )
 
     def _bury_again(self) -> None:

@@ -6,7 +6,6 @@ import time
 from typing import TYPE_CHECKING
 
 from tierhost.host.core import commands, events
-
 from tierhost.host.shell.lives import Life
 from tierhost.ipc.codec import encode
 from tierhost.ipc.messages import Assign, Leave, PeerDown, PeerUp, Perform, Welcome
@@ -62,7 +61,9 @@ class Orders:
         spares.sort(key=lambda spare: not spare.parked)
         body = spares[0] if spares else self._of.processes.order(manifest)
         if body is None:
-            return [events.WorkerStartFailed(command.driver, command.incarnation, "the process that forks workers does not answer")]
+            return [
+                events.WorkerStartFailed(command.driver, command.incarnation, "the process that forks workers does not answer")
+            ]
         body.driver, body.incarnation = command.driver, command.incarnation
         body.slot = self._of.slots[command.driver]
         bodies.by_driver[command.driver] = body
@@ -216,5 +217,3 @@ class Orders:
 
 def _calls(needs: tuple[str, ...], driver: str) -> bool:
     return any(need.partition(".")[0] == driver for need in needs)
-
-

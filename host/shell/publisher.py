@@ -34,7 +34,13 @@ class Publisher:
         return self._number
 
     def say(
-        self, now_s: float, source: str, kind: str, subject: str = "", details: Mapping[str, Any] | None = None, incarnation: int = 0
+        self,
+        now_s: float,
+        source: str,
+        kind: str,
+        subject: str = "",
+        details: Mapping[str, Any] | None = None,
+        incarnation: int = 0,
     ) -> None:
         """Publish one event. Never blocks: a listener that does not read loses events and sees it by their numbers."""
         self._number += 1

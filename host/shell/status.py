@@ -77,7 +77,13 @@ def whole(
             "root": facts.root,
             "boot_id": facts.boot_id,
             "since_s": facts.since_s,
-            "state": "stopping" if core.is_stopping() else "held" if "held" in states else "ready" if states <= {"ready"} else "starting",
+            "state": "stopping"
+            if core.is_stopping()
+            else "held"
+            if "held" in states
+            else "ready"
+            if states <= {"ready"}
+            else "starting",
             "inhibitors": [{"driver": driver, "why": why} for driver, why in sorted(inhibitors.items())],
             "spares": len([body for body in bodies.by_identity.values() if not body.driver and body.parked]),
         },

@@ -100,7 +100,9 @@ class Switchboard:
 
     def _parked(self, body: Body, message: Parked) -> Iterable[Event]:
         if message.protocol != PROTOCOL or body.parked or message.warm != body.warm:
-            reason = f"it parks with protocol {message.protocol}, warm for '{message.warm}', expected {PROTOCOL} and '{body.warm}'"
+            reason = (
+                f"it parks with protocol {message.protocol}, warm for '{message.warm}', expected {PROTOCOL} and '{body.warm}'"
+            )
             raise ProtocolError(reason)
         body.parked = True
         return self._orders.assign(body) if body.driver else []

@@ -199,7 +199,7 @@ class StateDriver:
         raise Skip(reason)
 
 
-class Skip(Exception):  # noqa: N818  # it is an answer, not an error
+class Skip(Exception):  # it is an answer, not an error
     """Carries the reason of a SKIPPED from the driver to the runtime."""
 
 

@@ -230,6 +230,10 @@ class Element:
         node.text = text
         next(self.children(tag)).keep()
 
+    def drop(self, name: str) -> None:
+        """Take an attribute out of the XML (a password, once it is kept elsewhere)."""
+        self._node.attrib.pop(name, None)
+
     def bad(self, text: str) -> BadDefinition:
         """Make the error about this element, with its line."""
         return BadDefinition(f"{text} (line {self.line})", subject=self.path)

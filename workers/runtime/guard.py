@@ -25,7 +25,8 @@ class Outcome:
 
 def guarded(what: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Outcome:
     """Run driver code. What it raises on purpose stays what it is; anything else becomes a DriverBug, with the traceback
-    in the worker's log and only class and message in the error."""
+    in the worker's log and only class and message in the error.
+    """
     try:
         return Outcome(function(*args, **kwargs))
     except TierhostError as error:

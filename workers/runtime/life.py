@@ -112,7 +112,6 @@ class Life:
         if self._driver is None:
             return "failed", self._trouble
 
-
         calling.DEADLINE_S.set(time.monotonic() + remaining_s)
         try:
             outcome = guarded(verb, self._verb(verb))

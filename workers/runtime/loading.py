@@ -47,7 +47,9 @@ def _package_of(spec: dict[str, Any]) -> str:
     if package not in sys.modules:
         folder = Path(spec["path"])
         init = folder / "__init__.py"
-        location = importlib.util.spec_from_file_location(package, init if init.exists() else None, submodule_search_locations=[str(folder)])
+        location = importlib.util.spec_from_file_location(
+            package, init if init.exists() else None, submodule_search_locations=[str(folder)]
+        )
         if location is None:
             location = importlib.machinery.ModuleSpec(package, None, is_package=True)
             location.submodule_search_locations = [str(folder)]
@@ -77,7 +79,10 @@ def check_driver(driver: type[StateDriver], spec: dict[str, Any]) -> list[str]:
     for verb in STATE_VERBS:
         if not callable(getattr(driver, verb, None)):
             wrong.append(f"{verb} is missing")
-        elif inspect.signature(getattr(driver, verb)).parameters.keys() != inspect.signature(getattr(StateDriver, verb)).parameters.keys():
+        elif (
+            inspect.signature(getattr(driver, verb)).parameters.keys()
+            != inspect.signature(getattr(StateDriver, verb)).parameters.keys()
+        ):
             wrong.append(f"{verb} has other parameters than the contract's")
     if driver.state_initialize is StateDriver.state_initialize:
         wrong.append("state_initialize is not implemented")

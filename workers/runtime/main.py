@@ -122,7 +122,7 @@ class Worker:
     def _park(self, warm: str) -> bool:
         word = encode(Parked(PROTOCOL, warm))
         while not self._control.send(word):
-            if self._host_fd < 0 or not self._control.wait_sendable(HELLO_PERIOD_S) and self._host_is_dead():
+            if self._host_fd < 0 or (not self._control.wait_sendable(HELLO_PERIOD_S) and self._host_is_dead()):
                 return False
         return True
 
@@ -311,5 +311,3 @@ class Worker:
         answer = life.serve(settled)
         if answer is not None:
             life.door.send(arrival.routing_id, answer)
-
-

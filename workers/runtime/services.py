@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 class Services:
     """What the manifest's `needs` allows; anything else is refused here, with the line to add, and by the callee too."""
 
-    def __init__(self, name: str, incarnation: int, needs: frozenset[str], jobs: Jobs, sockets: Sockets, directory: Directory) -> None:
+    def __init__(
+        self, name: str, incarnation: int, needs: frozenset[str], jobs: Jobs, sockets: Sockets, directory: Directory
+    ) -> None:
         self._name = name
         self._incarnation = incarnation
         self._needs = needs

@@ -107,7 +107,9 @@ class Serving:
         elif recorded is not None:
             value, error = recorded.value, None
         else:
-            outcome = guarded(f"{self._context.name}.{request.method}", self._method(request.method, exposure), request.args, request.kwargs)
+            outcome = guarded(
+                f"{self._context.name}.{request.method}", self._method(request.method, exposure), request.args, request.kwargs
+            )
             value, error = outcome.value, outcome.error
             if exposure.changes:
                 error = guarded("recording the answer", self._record, request.call_id, value, error).error or error

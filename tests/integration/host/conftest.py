@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tierhost.host import launch
 from tierhost.host.shell import cgroups, procfs
 from tierhost.host.shell.lives import Lives

@@ -10,6 +10,7 @@ import sys
 
 import msgpack
 import pytest
+
 from tests.integration.host.conftest import Site, until
 from tests.integration.host.drivers import Above, Below, Echo
 from tierhost.host import launch
