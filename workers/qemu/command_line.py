@@ -1,196 +1,180 @@
-"""A Domain and what was resolved for it become QEMU's arguments. Pure: paths and keys come in, text goes out."""
+"""A Domain and what was fetched for it become QEMU's arguments. Pure: paths, keys and descriptors come in, text goes out."""
 
 from __future__ import annotations
 
-import base64
 import json
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
-from tierhost.workers.qemu.domain import Disk, Domain
+from tierhost.workers.qemu.blocks import MASTER_KEY, SATA_SLOT, SCSI_SLOT, Place, Wrapped, block_nodes, device, pci, secret
 
-SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
-MASTER_KEY = "masterKey0"
-CACHES = {
-    "none": {"direct": True, "no-flush": False},
-    "directsync": {"direct": True, "no-flush": False},
-    "writeback": {"direct": False, "no-flush": False},
-    "writethrough": {"direct": False, "no-flush": False},
-    "unsafe": {"direct": False, "no-flush": True},
-}
+if TYPE_CHECKING:
+    from tierhost.workers.qemu.domain import Chardev, Cpu, Domain, Graphics
 
-
-@dataclass(frozen=True, slots=True)
-class Wrapped:
-    """A secret, encrypted with the guest's master key: what may stand in an argument."""
-
-    data: bytes
-    iv: bytes
+SANDBOX: Final = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
+VIDEO_SLOT: Final = 2
+RNG_SLOT: Final = 3
+BALLOON_SLOT: Final = 4
+CARD_SLOT: Final = 16
+SCSI_IDS_MAX: Final = 255
+VNC_PORT: Final = 5900
+VNC_DISPLAY_MAX: Final = 99
+CARDS: Final = {"virtio": "virtio-net-pci", "e1000": "e1000", "rtl8139": "rtl8139"}
 
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """What the command line needs and the XML does not say. `paths`, `formats`, `wrapped`: by disk target."""
+    """What the command needs and the definition does not say. `places` and `keys`: by disk target."""
 
     emulator: str
+    pidfile: str
     monitor_fd: int
     master_key_fd: int
-    paths: dict[str, str]
-    formats: dict[str, str]
-    wrapped: dict[str, Wrapped] = field(default_factory=dict)
     vnc_socket: str = ""
+    places: dict[str, Place] = field(default_factory=dict)
+    keys: dict[str, Wrapped] = field(default_factory=dict)
     vnc_password: Wrapped | None = None
-    incoming_fd: int | None = None
+    incoming: bool = False
 
 
 def arguments(domain: Domain, resolved: Resolved) -> list[str]:
-    """Build the whole command. The guest starts paused: whoever starts it says `cont` once it is on record."""
-    args = [resolved.emulator, "-name", f"guest={domain.name.replace(',', ',,')}", "-uuid", domain.uuid, "-S"]
-    args += ["-nodefaults", "-no-user-config", "-display", "none", "-no-shutdown", "-sandbox", SANDBOX]
-    args += ["-machine", f"{domain.machine},accel={'kvm' if domain.type == 'kvm' else 'tcg'},usb=off"]
-    args += ["-cpu", domain.cpu_model] if domain.cpu_model else []
-    args += ["-m", f"size={domain.memory_kib}k", "-smp", str(domain.vcpus)]
+    """Build the whole command. The guest is paused at first: it runs once it is on record.
+
+    `-uuid` and `-pidfile` name the process as this guest's, for whoever looks for it later (see `identity`).
+    """
+    args = [resolved.emulator, "-name", f"guest={escaped(domain.name)},debug-threads=on"]
+    args += ["-uuid", domain.uuid, "-pidfile", resolved.pidfile, "-S", "-no-shutdown"]
+    args += ["-nodefaults", "-no-user-config", "-display", "none", "-sandbox", SANDBOX]
+    args += _machine(domain) + _processors(domain) + _boot(domain)
     args += ["-chardev", f"socket,id=monitor,fd={resolved.monitor_fd},server=on,wait=off", "-mon", "chardev=monitor,mode=control"]
-    args += ["-rtc", f"base={domain.clock}"]
-    args += ["-no-acpi"] if "acpi" not in domain.features and domain.features else []
-    args += ["-no-reboot"] if domain.on_reboot == "destroy" else []
-    args += _boot(domain)
-    if resolved.wrapped or resolved.vnc_password:
+    if resolved.keys or resolved.vnc_password:
         args += ["-object", f"secret,id={MASTER_KEY},format=raw,file=/dev/fd/{resolved.master_key_fd}"]
-    args += _controllers(domain)
-    for disk in domain.disks:
-        if disk.target in resolved.paths:
-            args += disk_arguments(domain, disk, resolved)
-        elif disk.device == "cdrom":
-            args += ["-device", json.dumps(_device(domain, disk, ""))]
-    args += _serials(domain) + _interfaces(domain) + _graphics(domain, resolved)
+    args += _disks(domain, resolved) + _serials(domain.serials) + _cards(domain) + _display(domain, resolved)
     if domain.rng:
-        args += ["-object", f"rng-random,id=rng0,filename={domain.rng}", "-device", "virtio-rng-pci,rng=rng0"]
-    args += ["-device", "virtio-balloon-pci,id=balloon0"] if domain.balloon else []
-    args += ["-incoming", f"fd:{resolved.incoming_fd}"] if resolved.incoming_fd is not None else []
-    return args
+        rng = {"qom-type": "rng-random", "id": "rng0", "filename": domain.rng}
+        args += [
+            "-object",
+            json.dumps(rng),
+            *_device(driver="virtio-rng-pci", id="rng0-device", rng="rng0", **pci(domain, RNG_SLOT)),
+        ]
+    args += _device(driver="virtio-balloon-pci", id="balloon0", **pci(domain, BALLOON_SLOT)) if domain.balloon else []
+    args += _device(driver="pvpanic", id="panic0") if domain.panic else []
+    return [*args, "-incoming", "defer"] if resolved.incoming else args
+
+
+def identity(args: list[str]) -> tuple[str, str] | None:
+    """The uuid and the pidfile in a process's arguments, if it was started by `arguments`."""
+    try:
+        name, pidfile = args.index("-uuid"), args.index("-pidfile")
+        return args[name + 1], args[pidfile + 1]
+    except (ValueError, IndexError):
+        return None
+
+
+def given_name(args: list[str]) -> str:
+    """The guest's name in a process's arguments."""
+    named = args[args.index("-name") + 1] if "-name" in args[:-1] else ""
+    return named.removeprefix("guest=").removesuffix(",debug-threads=on").replace(",,", ",")
+
+
+def escaped(text: str) -> str:
+    """Text as a value in one of QEMU's option lists, where a comma ends a value."""
+    return text.replace(",", ",,")
+
+
+def _device(**properties: Any) -> list[str]:
+    return ["-device", json.dumps(properties)]
+
+
+def _machine(domain: Domain) -> list[str]:
+    options = [domain.machine, f"accel={'kvm' if domain.type == 'kvm' else 'tcg'}", "usb=off", "dump-guest-core=off"]
+    options += [] if "acpi" in domain.features else ["acpi=off"]
+    options += [] if domain.hpet else ["hpet=off"]
+    clock = f"base={domain.clock}" + (",driftfix=slew" if domain.catch_up else "")
+    return ["-machine", ",".join(options), "-m", f"size={domain.memory_kib}k", "-rtc", clock]
+
+
+def _processors(domain: Domain) -> list[str]:
+    cpu = domain.cpu
+    model = cpu.model or ("qemu32" if domain.arch == "i686" else "qemu64")
+    args = ["-cpu", ",".join([model, *(f"{name}={'on' if on else 'off'}" for name, on in cpu.features)])]
+    return [*args, "-smp", _topology(domain.vcpus, cpu)]
+
+
+def _topology(vcpus: int, cpu: Cpu) -> str:
+    return f"{vcpus},sockets={cpu.sockets},cores={cpu.cores},threads={cpu.threads}" if cpu.sockets else f"{vcpus}"
 
 
 def _boot(domain: Domain) -> list[str]:
     boot = domain.boot
+    args = ["-no-reboot"] if domain.on_reboot != "restart" else []
     if boot.kernel:
-        args = ["-kernel", boot.kernel]
+        args += ["-kernel", boot.kernel]
         args += ["-initrd", boot.initrd] if boot.initrd else []
         return [*args, "-append", boot.cmdline] if boot.cmdline else args
-    letters = {"hd": "c", "cdrom": "d", "network": "n", "fd": "a"}
-    order = "".join(letters[device] for device in boot.devices)
-    return ["-boot", f"order={order},menu={'on' if boot.menu else 'off'}"]
+    return [*args, "-boot", f"menu={'on' if boot.menu else 'off'},strict=on"]
 
 
-def _controllers(domain: Domain) -> list[str]:
+def _disks(domain: Domain, resolved: Resolved) -> list[str]:
     buses = {disk.bus for disk in domain.disks}
-    args = ["-device", "virtio-scsi-pci,id=scsi0"] if "scsi" in buses else []
-    return [*args, "-device", "ahci,id=sata0"] if "sata" in buses else args
-
-
-def disk_arguments(domain: Domain, disk: Disk, resolved: Resolved) -> list[str]:
-    """The arguments of one disk: its secret, its block node, its device."""
-    args = []
-    if disk.target in resolved.wrapped:
-        args += ["-object", json.dumps(secret_object(disk, resolved.wrapped[disk.target]))]
-    args += ["-blockdev", json.dumps(block_node(disk, resolved.paths[disk.target], resolved.formats[disk.target]))]
-    return [*args, "-device", json.dumps(_device(domain, disk, disk.alias))]
-
-
-def secret_object(disk: Disk, wrapped: Wrapped) -> dict[str, Any]:
-    """The QOM object that holds a disk's passphrase, encrypted with the master key (libvirt's scheme)."""
-    return secret(f"{disk.alias}-key", wrapped)
-
-
-def secret(name: str, wrapped: Wrapped) -> dict[str, Any]:
-    """A QOM secret object."""
-    return {
-        "qom-type": "secret",
-        "id": name,
-        "keyid": MASTER_KEY,
-        "iv": base64.b64encode(wrapped.iv).decode(),
-        "format": "base64",
-        "data": base64.b64encode(wrapped.data).decode(),
-    }
-
-
-def block_node(disk: Disk, path: str, image_format: str) -> dict[str, Any]:
-    """The block graph of one disk: file, below a format, below LUKS if it is encrypted."""
-    cache = CACHES.get(disk.cache, CACHES["writeback"])
-    file: dict[str, Any] = {
-        "driver": "host_device" if disk.kind == "block" else "file",
-        "filename": path,
-        "node-name": f"{disk.alias}-file",
-        "cache": cache,
-        "read-only": disk.readonly,
-        "discard": disk.discard or "ignore",
-    }
-    if disk.io in {"native", "threads", "io_uring"}:
-        file["aio"] = disk.io
-    node: dict[str, Any] = {"node-name": disk.alias, "read-only": disk.readonly, "file": file}
-    if disk.key is None:
-        return {"driver": image_format, **node}
-    if image_format == "qcow2":
-        return {"driver": "qcow2", **node, "encrypt": {"format": "luks", "key-secret": f"{disk.alias}-key"}}
-    return {"driver": "luks", **node, "key-secret": f"{disk.alias}-key"}
-
-
-def device(domain: Domain, disk: Disk) -> dict[str, Any]:
-    """The device a guest sees the disk as, for hot-plug."""
-    return _device(domain, disk, disk.alias)
-
-
-def _device(domain: Domain, disk: Disk, node: str) -> dict[str, Any]:
-    policy = {"stop": "stop", "report": "report", "ignore": "ignore", "enospace": "enospc"}[disk.on_error]
-    kind = "cd" if disk.device == "cdrom" else "hd"
-    driver = {"virtio": "virtio-blk-pci", "scsi": f"scsi-{kind}", "ide": f"ide-{kind}", "sata": f"ide-{kind}"}[disk.bus]
-    made: dict[str, Any] = {"driver": driver, "id": f"dev-{disk.target}"}
-    if node:
-        # Reads fail like writes: the guest stops, and goes on when its storage is back.
-        made |= {"drive": node, "werror": policy, "rerror": "stop" if policy == "enospc" else policy}
-    if disk.bus == "scsi":
-        made["bus"] = "scsi0.0"
-    elif disk.bus == "sata":
-        made["bus"] = f"sata0.{[one.target for one in domain.disks if one.bus == 'sata'].index(disk.target)}"
-    elif disk.bus == "ide":
-        number = [one.target for one in domain.disks if one.bus == "ide"].index(disk.target)
-        made |= {"bus": f"ide.{number // 2}", "unit": number % 2} if "q35" not in domain.machine else {"bus": f"ide.{number}"}
-    if disk.serial:
-        made["serial"] = disk.serial
-    if disk.boot_order:
-        made["bootindex"] = disk.boot_order
-    return made
-
-
-def _serials(domain: Domain) -> list[str]:
-    args: list[str] = []
-    for number, port in enumerate(domain.serials):
-        options = {
-            "file": f"file,id=serial{number},path={port.path},append=on",
-            "unix": f"socket,id=serial{number},path={port.path},server=on,wait=off",
-            "pty": f"pty,id=serial{number}",
-            "null": f"null,id=serial{number}",
-        }[port.kind]
-        args += ["-chardev", options, "-device", f"isa-serial,chardev=serial{number},id=port{number}"]
+    args = _device(driver="virtio-scsi-pci", id="scsi0", **pci(domain, SCSI_SLOT)) if "scsi" in buses else []
+    if "sata" in buses and "q35" not in domain.machine:
+        args += _device(driver="ahci", id="sata0", **pci(domain, SATA_SLOT))
+    for disk in domain.disks:
+        if disk.target in resolved.keys:
+            args += ["-object", json.dumps(secret(disk.key_id, resolved.keys[disk.target]))]
+        if disk.target in resolved.places:
+            args += ["-blockdev", json.dumps(block_nodes(disk, resolved.places[disk.target]))]
+        args += _device(**device(domain, disk))
     return args
 
 
-def _interfaces(domain: Domain) -> list[str]:
+def _serials(serials: tuple[Chardev, ...]) -> list[str]:
+    args: list[str] = []
+    for number, port in enumerate(serials):
+        name = f"serial{number}"
+        backend = {
+            "file": f"file,id={name},path={escaped(port.path)},append=on",
+            "unix": f"socket,id={name},path={escaped(port.path)},server=on,wait=off",
+            "pty": f"pty,id={name}",
+            "null": f"null,id={name}",
+        }[port.kind]
+        args += ["-chardev", backend, *_device(driver="isa-serial", id=f"{name}-port", chardev=name, index=number)]
+    return args
+
+
+def _cards(domain: Domain) -> list[str]:
     args: list[str] = []
     for number, card in enumerate(domain.interfaces):
-        # A guest on a user-mode network reaches nobody but its own emulated gateway.
-        backend = f"user,id=net{number},restrict=on" if card.kind == "user" else f"tap,id=net{number},ifname={card.device},script=no,downscript=no"
-        model = {"virtio": "virtio-net-pci", "e1000": "e1000", "rtl8139": "rtl8139"}[card.model]
-        args += ["-netdev", backend, "-device", f"{model},netdev=net{number},mac={card.mac},id=card{number},romfile="]
+        net = f"net{number}"
+        # From a user-mode network a guest reaches nobody but its own emulated gateway.
+        ready_made = f"tap,id={net},ifname={escaped(card.device)},script=no,downscript=no"
+        args += ["-netdev", f"user,id={net},restrict=on" if card.kind == "user" else ready_made]
+        made: dict[str, Any] = {"driver": CARDS[card.model], "id": f"card{number}", "netdev": net, "mac": card.mac}
+        made |= {"bootindex": card.boot_order} if card.boot_order else {"romfile": ""}
+        args += _device(**made, **pci(domain, CARD_SLOT + number))
     return args
 
 
-def _graphics(domain: Domain, resolved: Resolved) -> list[str]:
-    args = ["-device", "VGA,id=video0"] if domain.video else []
+def _display(domain: Domain, resolved: Resolved) -> list[str]:
+    args = _device(driver=domain.video, id="video0", **pci(domain, VIDEO_SLOT)) if domain.video else []
     graphics = domain.graphics
     if graphics is None:
         return args
-    where = f"unix:{graphics.socket or resolved.vnc_socket}" if graphics.port < 0 or graphics.socket else f"127.0.0.1:{graphics.port - 5900}"
+    where = _vnc(graphics, resolved)
     if resolved.vnc_password is None:
         return [*args, "-vnc", where]
-    return [*args, "-object", json.dumps(secret("vnc-password", resolved.vnc_password)), "-vnc", f"{where},password-secret=vnc-password"]
+    return [
+        *args,
+        "-object",
+        json.dumps(secret("vnc-password", resolved.vnc_password)),
+        "-vnc",
+        f"{where},password-secret=vnc-password",
+    ]
+
+
+def _vnc(graphics: Graphics, resolved: Resolved) -> str:
+    if graphics.kind == "socket":
+        return f"unix:{escaped(graphics.socket or resolved.vnc_socket)}"
+    address = f"[{graphics.address}]" if ":" in graphics.address else escaped(graphics.address)
+    return f"{address}:0,to={VNC_DISPLAY_MAX}" if graphics.port < 0 else f"{address}:{graphics.port - VNC_PORT}"

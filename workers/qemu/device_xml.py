@@ -1,104 +1,38 @@
-"""Disks, serial ports, network cards and displays out of libvirt XML."""
+"""Serial ports, network cards, displays and small devices out of libvirt XML."""
 
 from __future__ import annotations
 
-import random
+import hashlib
 import re
+from typing import TYPE_CHECKING, Final
 
-from tierhost.workers.qemu.domain import Chardev, Disk, Graphics, Interface, Key
-from tierhost.workers.runtime.definitions import Element
+from tierhost.workers.qemu.disk_xml import boot_order
+from tierhost.workers.qemu.domain import Chardev, Graphics, Interface
+from tierhost.workers.runtime.definitions import Unsupported
 
-BUSES = ("virtio", "ide", "sata", "scsi")
-TARGET = re.compile(r"(?:vd|hd|sd|xvd)[a-z]{1,2}\Z")
-BUS_BY_PREFIX = {"vd": "virtio", "hd": "ide", "sd": "scsi"}
-MAC = re.compile(r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}\Z")
-ERRORS = ("stop", "report", "ignore", "enospace")
+if TYPE_CHECKING:
+    from tierhost.workers.runtime.definitions import Element
 
-
-def disk_from(disk: Element) -> Disk:
-    """Read a <disk>."""
-    kind = disk.one_of("type", ("file", "block", "volume"))
-    device = disk.one_of("device", ("disk", "cdrom"), "disk")
-    target = disk.need_child("target")
-    name = target.need("dev")
-    if not TARGET.match(name):
-        raise target.bad(f"dev is {name!r:.20}, expected something like vda")
-    bus = target.one_of("bus", BUSES, BUS_BY_PREFIX.get(name[:2], "ide"))
-    for ignored in ("alias", "address"):
-        found = disk.child(ignored)
-        if found is not None:
-            found.keep()
-    driver = disk.child("driver")
-    boot = disk.child("boot")
-    made = Disk(
-        target=name,
-        bus=bus,
-        device=device,
-        kind=kind,
-        **_source(disk, kind, optional=device == "cdrom"),
-        **_driver(driver),
-        key=_key(disk),
-        readonly=disk.child("readonly") is not None or device == "cdrom",
-        serial=_serial(disk),
-        boot_order=boot.whole(boot.need("order"), "order", 1, 99) if boot is not None else 0,
-    )
-    disk.refuse("auth", "shareable", "transient", "iotune", "mirror", "backingStore", "throttlefilters")
-    return made
-
-
-def _source(disk: Element, kind: str, *, optional: bool) -> dict[str, str]:
-    source = disk.child("source") if optional else disk.need_child("source")
-    if source is None:
-        return {}
-    source.refuse("auth", "reservations", "slices", "encryption", "seclabel")
-    if kind == "volume":
-        return {"pool": source.need("pool"), "volume": source.need("volume")}
-    path = source.need("file" if kind == "file" else "dev")
-    if not path.startswith("/") or "\n" in path:
-        raise source.bad(f"the path is {path!r:.80}, expected an absolute one")
-    return {"path": path}
-
-
-def _driver(driver: Element | None) -> dict[str, str]:
-    if driver is None:
-        return {}
-    driver.one_of("name", ("qemu",), "qemu")
-    return {
-        "format": driver.one_of("type", ("raw", "qcow2"), "raw"),
-        "cache": driver.one_of("cache", ("none", "writeback", "writethrough", "directsync", "unsafe", "default"), "default"),
-        "io": driver.one_of("io", ("native", "threads", "io_uring", "default"), "default"),
-        "on_error": driver.one_of("error_policy", ERRORS, "stop"),
-        "discard": driver.one_of("discard", ("unmap", "ignore"), "ignore"),
-    }
-
-
-def _key(disk: Element) -> Key | None:
-    encryption = disk.child("encryption")
-    if encryption is None:
-        return None
-    encryption.one_of("format", ("luks",))
-    secret = encryption.need_child("secret")
-    secret.one_of("type", ("passphrase",))
-    uuid, usage = secret.get("uuid"), secret.get("usage")
-    if not uuid and not usage:
-        raise secret.bad("neither uuid nor usage says which secret")
-    return Key(uuid=uuid or "", usage=usage or "")
-
-
-def _serial(disk: Element) -> str:
-    serial = disk.child_text("serial")
-    if serial and not re.fullmatch(r"[\w .+-]{1,36}", serial):
-        raise disk.bad(f"<serial> is {serial!r:.40}, expected letters, digits, '_ .+-'")
-    return serial
+MAC: Final = re.compile(r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}\Z")
+DEVICE_NAME: Final = re.compile(r"[\w.-]{1,15}\Z", re.ASCII)
+INTERFACES_MAX: Final = 8
+VNC_PASSWORD_CHARS_MAX: Final = 8
+LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+VIDEO: Final = {"vga": "VGA", "cirrus": "cirrus-vga", "virtio": "virtio-vga", "bochs": "bochs-display", "none": ""}
+CONTROLLERS: Final = {
+    "scsi": {"", "auto", "virtio-scsi"},
+    "sata": {"", "ahci"},
+    "ide": {"", "piix3", "piix4"},
+    "pci": {"", "pci-root", "pcie-root"},
+    "usb": {"", "none"},
+}
+"""Controllers we make, or that the machine has: type -> models."""
 
 
 def serials_from(devices: Element) -> tuple[Chardev, ...]:
     """Read <serial> and <console>: a console that only doubles the first serial port makes no port of its own."""
     found = [_chardev(element) for element in devices.children("serial")]
     for console in devices.children("console"):
-        target = console.child("target")
-        if target is not None:
-            target.keep()
         made = _chardev(console)
         if not found:
             found.append(made)
@@ -109,26 +43,33 @@ def _chardev(element: Element) -> Chardev:
     kind = element.one_of("type", ("file", "unix", "pty", "null"))
     target = element.child("target")
     if target is not None:
-        target.keep()
-    if kind not in {"file", "unix"}:
-        source = element.child("source")
-        if source is not None:
-            source.keep()
+        target.get("port")
+        target.one_of("type", ("isa-serial", "serial"), "isa-serial")
+    if kind in {"pty", "null"}:
         return Chardev(kind)
     source = element.need_child("source")
     if kind == "unix":
         source.one_of("mode", ("bind",), "bind")
     path = source.need("path")
-    if not path.startswith("/"):
+    if not path.startswith("/") or "\n" in path:
         raise source.bad(f"path is {path!r:.80}, expected an absolute one")
     return Chardev(kind, path)
 
 
-def interface_from(interface: Element) -> Interface:
-    """Read an <interface>; a MAC address is made up where none is given (in libvirt's range)."""
-    kind = interface.one_of("type", ("user", "ethernet"))
+def interfaces_from(devices: Element, uuid: str) -> tuple[Interface, ...]:
+    """Read every <interface>. A card without an address has one that follows from the guest's uuid."""
+    found = tuple(_interface(element, uuid, number) for number, element in enumerate(devices.children("interface")))
+    if len(found) > INTERFACES_MAX:
+        raise devices.bad(f"{len(found)} interfaces, at most {INTERFACES_MAX} fit")
+    return found
+
+
+def _interface(interface: Element, uuid: str, number: int) -> Interface:
+    kind = interface.get("type") or ""
+    if kind not in {"user", "ethernet"}:
+        raise Unsupported(f"interfaces of type {kind!r:.20} are not supported (line {interface.line})", subject=interface.path)
     mac = interface.child("mac")
-    address = mac.need("address").lower() if mac is not None else _random_mac()
+    address = mac.need("address").lower() if mac is not None else _address(uuid, number)
     if not MAC.match(address):
         raise interface.bad(f"{address!r:.30} is no MAC address")
     model = interface.child("model")
@@ -136,40 +77,82 @@ def interface_from(interface: Element) -> Interface:
     device = ""
     if kind == "ethernet":
         target = interface.need_child("target")
-        target.flag("managed", default=True)
+        if target.flag("managed", default=True):
+            hint = "make the tap device first, and write managed='no'"
+            raise Unsupported(f"tap devices are not made here (line {target.line})", subject=target.path, hint=hint)
         device = target.need("dev")
-        if not re.fullmatch(r"[\w.-]{1,15}", device):
-            raise target.bad(f"dev is {device!r:.30}, expected a device name")
-    for ignored in ("alias", "address", "source"):
-        found = interface.child(ignored)
-        if found is not None:
-            found.keep()
-    interface.refuse("filterref", "vlan", "bandwidth", "virtualport")
-    return Interface(kind, name, address, device)
+        if not DEVICE_NAME.match(device):
+            raise target.bad(f"dev is {device!r:.30}, expected the name of a network device")
+    interface.refuse("filterref", "vlan", "bandwidth", "virtualport", "port")
+    return Interface(kind, name, address, device, boot_order(interface))
 
 
-def _random_mac() -> str:
-    return "52:54:00:" + ":".join(f"{random.randrange(256):02x}" for _ in range(3))  # noqa: S311  # an address, no secret
+def _address(uuid: str, number: int) -> str:
+    digest = hashlib.blake2b(f"{uuid} {number}".encode(), digest_size=3).hexdigest()
+    return f"52:54:00:{digest[:2]}:{digest[2:4]}:{digest[4:]}"
 
 
 def graphics_from(graphics: Element) -> Graphics:
-    """Read <graphics type='vnc'>."""
-    graphics.one_of("type", ("vnc",))
+    """Read <graphics type='vnc'>, on loopback unless a password protects it."""
+    kind = graphics.get("type") or ""
+    if kind != "vnc":
+        raise Unsupported(f"graphics of type {kind!r:.20} are not supported (line {graphics.line})", subject=graphics.path)
     password = graphics.get("passwd") or ""
-    if len(password) > 8:
-        raise graphics.bad("passwd has more than 8 characters, and VNC knows no more")
-    for name in ("autoport", "listen", "keymap", "sharePolicy"):
-        graphics.get(name)
+    if len(password) > VNC_PASSWORD_CHARS_MAX:
+        raise graphics.bad(f"passwd has more than {VNC_PASSWORD_CHARS_MAX} characters, and VNC looks at no more")
+    if graphics.get("passwdValidTo") is not None:
+        raise Unsupported(f"a password that expires is not supported (line {graphics.line})", subject=graphics.path)
+    port = graphics.whole(graphics.get("port") or "-1", "port", -1, 65535)
+    if graphics.flag("autoport", default=port == -1):
+        port = -1
+    elif port < VNC_PORT:
+        raise graphics.bad(f"port is {port}, VNC ports begin at {VNC_PORT}")
     listen = graphics.child("listen")
+    kind = "socket" if graphics.get("socket") else "address"
+    socket, address = graphics.get("socket") or "", graphics.get("listen") or "127.0.0.1"
     if listen is not None:
-        kind = listen.one_of("type", ("address", "socket", "none"))
-        address = listen.get("address") or "127.0.0.1"
-        if kind == "address" and address not in {"127.0.0.1", "::1", "localhost"} and not password:
-            raise listen.bad(f"VNC on {address} without a password")
-        socket = listen.get("socket") or ""
-        return Graphics(socket=socket, port=_port(graphics), password=password)
-    return Graphics(port=_port(graphics), password=password, socket=graphics.get("socket") or "")
+        kind = listen.one_of("type", ("address", "socket"))
+        socket, address = listen.get("socket") or socket, listen.get("address") or address
+    if kind == "address" and address not in LOOPBACK and not password:
+        raise Unsupported(f"VNC on {address!r:.60} without a password (line {graphics.line})", subject=graphics.path)
+    if socket and not socket.startswith("/"):
+        raise graphics.bad(f"socket is {socket!r:.80}, expected an absolute path")
+    return Graphics(kind, address, port, socket, password)
 
 
-def _port(graphics: Element) -> int:
-    return graphics.whole(graphics.get("port") or "-1", "port", -1, 65535)
+VNC_PORT: Final = 5900
+
+
+def video_from(devices: Element) -> str:
+    """Read <video>: the QEMU device, or nothing."""
+    video = devices.child("video")
+    model = video.child("model") if video is not None else None
+    if video is None:
+        return "VGA" if devices.child("graphics") is not None else ""
+    return VIDEO[model.one_of("type", tuple(VIDEO), "vga") if model is not None else "vga"]
+
+
+def rng_from(devices: Element) -> str:
+    """Read <rng>: the host's file that randomness comes from, or nothing."""
+    rng = devices.child("rng")
+    if rng is None:
+        return ""
+    rng.one_of("model", ("virtio",))
+    backend = rng.need_child("backend")
+    if backend.get("model") != "random":
+        raise Unsupported(f"only <backend model='random'> is supported (line {backend.line})", subject=backend.path)
+    path = backend.text or "/dev/urandom"
+    if path not in {"/dev/urandom", "/dev/random"}:
+        raise backend.bad(f"<backend> is {path!r:.40}, expected /dev/urandom or /dev/random")
+    return path
+
+
+def check_controllers(devices: Element) -> None:
+    """Refuse controllers that would not be what the XML says."""
+    for controller in devices.children("controller"):
+        kind, model = controller.need("type"), controller.get("model") or ""
+        if model not in CONTROLLERS.get(kind, set()):
+            what = f"a {kind!r:.20} controller of model {model!r:.20}" if model else f"a {kind!r:.20} controller"
+            raise Unsupported(f"{what} is not supported (line {controller.line})", subject=controller.path)
+        if (controller.get("index") or "0") != "0":
+            raise Unsupported(f"only one {kind} controller is supported (line {controller.line})", subject=controller.path)

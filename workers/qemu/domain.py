@@ -1,15 +1,13 @@
-"""What a guest is made of: frozen values that the XML reader makes and the command line is built from."""
+"""What a guest is made of: frozen values that the XML readers make and the command line is built from."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-NAME_CHARS_MAX = 100
-
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """Which secret opens a disk: by uuid, or by its usage."""
+    """Which secret opens a disk: by uuid, or by its usage (a secret for a volume)."""
 
     uuid: str = ""
     usage: str = ""
@@ -17,10 +15,11 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """One disk. `source`: a path, or (pool, volume)."""
+    """One disk. It comes from a `path` (kind file or block), or is a `volume` of a `pool`; a cdrom may be empty."""
 
     target: str
     bus: str
+    index: int
     device: str = "disk"
     kind: str = "file"
     path: str = ""
@@ -31,19 +30,31 @@ class Disk:
     readonly: bool = False
     serial: str = ""
     boot_order: int = 0
-    cache: str = ""
+    cache: str = "writeback"
     io: str = ""
-    on_error: str = "stop"
-    discard: str = ""
+    on_write_error: str = "stop"
+    on_read_error: str = "stop"
+    discard: str = "ignore"
 
     @property
-    def alias(self) -> str:
+    def node(self) -> str:
+        """The name of its block node in QEMU (at most 31 characters there)."""
         return f"disk-{self.target}"
+
+    @property
+    def device_id(self) -> str:
+        """The name of its device in QEMU."""
+        return f"dev-{self.target}"
+
+    @property
+    def key_id(self) -> str:
+        """The name of its key in QEMU."""
+        return f"key-{self.target}"
 
 
 @dataclass(frozen=True, slots=True)
 class Chardev:
-    """A serial port: "file" (path), "unix" (path), "pty" or "null"."""
+    """A serial port that ends in a "file" (path), a "unix" socket (path), a "pty" or nothing ("null")."""
 
     kind: str
     path: str = ""
@@ -51,28 +62,30 @@ class Chardev:
 
 @dataclass(frozen=True, slots=True)
 class Interface:
-    """A network card: user-mode ("user"), or a tap device that exists ("ethernet")."""
+    """A network card: on a user-mode network ("user"), or on a tap device that exists ("ethernet")."""
 
     kind: str
     model: str
     mac: str
     device: str = ""
+    boot_order: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Graphics:
-    """VNC, on a UNIX socket or on a loopback port."""
+    """VNC on a UNIX socket (`socket`, or one of ours), or on a TCP port (-1: the first that is free)."""
 
-    socket: str = ""
+    kind: str = "address"
+    address: str = "127.0.0.1"
     port: int = -1
+    socket: str = ""
     password: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Boot:
-    """How the guest starts: from devices in this order, or from a kernel."""
+    """How the guest starts: from a kernel, or from disks and cards with a boot order."""
 
-    devices: tuple[str, ...] = ("hd",)
     kernel: str = ""
     initrd: str = ""
     cmdline: str = ""
@@ -80,22 +93,36 @@ class Boot:
 
 
 @dataclass(frozen=True, slots=True)
+class Cpu:
+    """The processor as the guest sees it. No model: QEMU's default."""
+
+    model: str = ""
+    features: tuple[tuple[str, bool], ...] = ()
+    sockets: int = 0
+    cores: int = 0
+    threads: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Domain:
-    """One guest's definition."""
+    """One guest's definition. `xml` is what it was read from, without passwords; they are in the values alone."""
 
     name: str
     uuid: str
     xml: str
     memory_kib: int
-    vcpus: int
+    vcpus: int = 1
+    current_kib: int = 0
     type: str = "qemu"
     machine: str = "pc"
     arch: str = "x86_64"
     emulator: str = ""
-    cpu_model: str = ""
+    cpu: Cpu = field(default_factory=Cpu)
     boot: Boot = field(default_factory=Boot)
     features: frozenset[str] = frozenset()
     clock: str = "utc"
+    hpet: bool = True
+    catch_up: bool = False
     on_poweroff: str = "destroy"
     on_reboot: str = "restart"
     on_crash: str = "destroy"
@@ -103,13 +130,21 @@ class Domain:
     serials: tuple[Chardev, ...] = ()
     interfaces: tuple[Interface, ...] = ()
     graphics: Graphics | None = None
-    video: bool = False
+    video: str = ""
     rng: str = ""
     balloon: bool = True
-
-    def keys(self) -> dict[str, Key]:
-        """Disk target -> the secret that opens it."""
-        return {disk.target: disk.key for disk in self.disks if disk.key is not None}
+    panic: bool = False
 
     def disk(self, target: str) -> Disk | None:
+        """The disk of this target, if there is one."""
         return next((disk for disk in self.disks if disk.target == target), None)
+
+    @property
+    def volumes(self) -> list[list[str]]:
+        """What it uses of the storage driver: [pool, volume] each."""
+        return [[disk.pool, disk.volume] for disk in self.disks if disk.kind == "volume" and disk.volume]
+
+    @property
+    def subject(self) -> str:
+        """How errors, events and `tierhost status` name it."""
+        return f"guest {self.name}"

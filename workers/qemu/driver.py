@@ -1,62 +1,66 @@
-"""The qemu driver's verbs; its methods are in lifecycle, definitions, devices and saving."""
+"""The qemu driver: libvirt's verbs; its methods are in defining, running, devices and asking."""
 
 from __future__ import annotations
 
-import shutil
-from concurrent.futures import ThreadPoolExecutor
+from typing import Final
 
-from tierhost.workers.qemu.guests import Guest
-from tierhost.workers.qemu.lifecycle import Lifecycle
-from tierhost.workers.qemu.monitor import Monitors
+from tierhost.workers.qemu.asking import Questions
+from tierhost.workers.qemu.backend import is_installed
+from tierhost.workers.qemu.defining import Definitions
+from tierhost.workers.qemu.devices import Devices
+from tierhost.workers.qemu.lanes import side_by_side
+from tierhost.workers.qemu.roster import RUNNING_STATES
+from tierhost.workers.qemu.running import Running
 from tierhost.workers.runtime.contract import InhibitCallback, InitResult, TierhostError
 
-EMULATOR = "qemu-system-x86_64"
-AT_ONCE_MAX = 4
-"""Guests that are started or saved side by side."""
+SAVE_ALL_LIMIT_S: Final = 175.0
+"""A little less than the verb may take, so that what was not saved is told."""
 
 
-class QemuDriver(Lifecycle):
+class QemuDriver(Definitions, Running, Devices, Questions):
     """Runs guests with QEMU. They are nobody's children: they outlive this driver, and it finds them again."""
 
     def state_initialize(self, *, privileged: bool, inhibit: InhibitCallback) -> InitResult:
         """Load definitions, then find every guest that runs. Neither storage nor secrets are asked: guests come first."""
-        self._inhibit = inhibit
-        self._emulator = shutil.which(EMULATOR) or ""
-        if not self._emulator:
-            return self.skip(f"{EMULATOR} is not installed: install the package qemu-system-x86")
-        self._monitors = Monitors(self._on_event, self._on_death)
-        self._load_definitions()
-        self._take_stock()
-        self._drop_stale_images()
-        self.context.later(0.0, self._hold_volumes)
+        self.make_parts(inhibit)
+        if not is_installed() and not self.backend.survey():
+            return self.skip("no QEMU is installed: install the package qemu-system-x86")
+        self.roster.load()
+        self.stock.take()
+        self.supply.tell_storage()
+        self.autostart.go_on()
         return InitResult.COMPLETE
 
     def state_auto_start(self) -> None:
         """Start what is to run after a boot, a few at a time. What cannot start yet is tried again."""
-        with self._lock:
-            domains = [domain for uuid, domain in self._domains.items() if uuid in self._autostart]
-        with ThreadPoolExecutor(AT_ONCE_MAX, thread_name_prefix="autostart") as starters:
-            list(starters.map(lambda domain: self._try_autostart(domain, 0), domains))
+        self.autostart.start_all()
 
     def state_reload(self) -> None:
         """Read the definitions again; guests that run stay as they are."""
-        self._load_definitions()
+        self.roster.load()
 
     def state_stop(self) -> None:
         """The machine goes down: save every guest's memory, for the next boot to bring back."""
-        with self._lock:
-            guests = list(self._guests.values())
-        with ThreadPoolExecutor(AT_ONCE_MAX, thread_name_prefix="save") as savers:
-            list(savers.map(self._save_for_boot, guests))
+        guests = {guest.uuid: guest for guest in self.roster.all_running() if guest.uuid in self.roster.domains}
 
-    def _save_for_boot(self, guest: Guest) -> None:
-        try:
-            if not guest.transient:
-                self._save(guest, self._save_path(guest.domain.uuid))
-        except TierhostError as error:
-            self._degrade(guest, f"could not be saved: {error}")
+        def save(uuid: str) -> None:
+            try:
+                self.saving.save_managed(guests[uuid])
+            except TierhostError as error:
+                self.roster.degrade(guests[uuid], f"could not be saved: {error}")
+
+        side_by_side(self.context, guests, save, SAVE_ALL_LIMIT_S)
 
     def state_cleanup(self) -> None:
         """Let go of the monitors. Guests run on."""
-        if self._emulator and hasattr(self, "_monitors"):
-            self._monitors.close()
+        monitors, self.monitors = self.monitors, None
+        if monitors is not None:
+            monitors.close()
+
+    def objects(self) -> dict[str, dict[str, int]]:
+        """Count guests by state."""
+        counts = dict.fromkeys(RUNNING_STATES, 0)
+        for domain, _guest in self.roster.everybody():
+            state = self.roster.condition(domain.uuid).state
+            counts[state] = counts.get(state, 0) + 1
+        return {"guests": counts}

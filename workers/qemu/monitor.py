@@ -5,29 +5,25 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
-from qemu.qmp import EventListener, ExecuteError, QMPClient, QMPError, Runstate
-from qemu.qmp.error import QMPError as AnyQmpError
+from qemu.qmp import ExecuteError, QMPClient, QMPError, Runstate
 
+from tierhost.workers.qemu.expecting import Expectations, MonitorSilent
 from tierhost.workers.runtime.contract import Code, DriverError
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Coroutine, Mapping
 
-COMMAND_LIMIT_S = 5.0
-GREETING_LIMIT_S = 2.0
-EVENTS_WAITING_MAX = 256
+COMMAND_LIMIT_S: Final = 5.0
+GREETING_LIMIT_S: Final = 2.0
+GOODBYE_LIMIT_S: Final = 1.0
 
 # The library says goodbye to a dead QEMU with tracebacks in its log; the death is reported by the pidfd.
 logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL)
-
-
-class MonitorSilent(DriverError):
-    """Raised when a guest's QEMU does not answer in time: it is stopped, hangs, or is dying. The guest is not touched."""
-
-    code = Code.AGENT_UNRESPONSIVE
 
 
 class MonitorRefused(DriverError):
@@ -36,121 +32,179 @@ class MonitorRefused(DriverError):
     code = Code.OPERATION_FAILED
 
 
+class Greeting(NamedTuple):
+    """Who answers at a monitor, and how the guest is."""
+
+    uuid: str
+    status: str
+
+
+class Audience(Protocol):
+    """Who is told what happens. Called in the loop's thread: note it, and leave the work to others."""
+
+    def heard(self, uuid: str, kind: str, data: Mapping[str, Any]) -> None:
+        """One of QEMU's events."""
+
+    def lost(self, uuid: str) -> None:
+        """Its connection broke, and we did not do it."""
+
+    def died(self, uuid: str) -> None:
+        """Its process has ended."""
+
+
 class Monitors:
     """The loop and its thread. Methods may be called from any thread but the loop's own."""
 
-    def __init__(self, on_event: Callable[[str, str, Mapping[str, Any]], None], on_death: Callable[[str], None]) -> None:
-        self._on_event = on_event
-        self._on_death = on_death
+    def __init__(self, connect: Callable[[str], socket.socket], audience: Audience) -> None:
+        """`connect(uuid)` makes a connected socket to a guest's monitor, or raises OSError."""
+        self._connect = connect
+        self._audience = audience
         self._clients: dict[str, tuple[QMPClient, asyncio.Task[None]]] = {}
+        self._watched: dict[str, int] = {}
+        self._expectations = Expectations()
+        self.expecting = self._expectations.expecting
         self._loop = asyncio.new_event_loop()
+        # What the tasks of a dying connection still have to say, nobody needs: see `lost` and `died`.
+        self._loop.set_exception_handler(lambda _loop, _context: None)
         self._thread = threading.Thread(target=self._loop.run_forever, name="monitors", daemon=True)
         self._thread.start()
 
-    def attach(self, guest: str, path: str) -> dict[str, Any]:
-        """Connect to a guest's monitor; return its uuid and status. Raises MonitorSilent."""
-        found: dict[str, Any] = self._run(guest, self._attach(guest, path), GREETING_LIMIT_S * 2)
-        return found
+    # Coming and going.
 
-    async def _attach(self, guest: str, path: str) -> dict[str, Any]:
-        await self._detach(guest)
-        client = QMPClient(guest)
-        listener = EventListener()
-        client.register_listener(listener)
+    def attach(self, uuid: str, limit_s: float = GREETING_LIMIT_S) -> Greeting:
+        """Connect to a guest's monitor and ask who and how it is. Raises MonitorSilent."""
+        greeting: Greeting = self._result(uuid, self.begin_attach(uuid, limit_s), limit_s + COMMAND_LIMIT_S)
+        return greeting
+
+    def begin_attach(self, uuid: str, limit_s: float = GREETING_LIMIT_S) -> Future[Greeting]:
+        """Begin to attach; many guests at a time. The future raises MonitorSilent."""
+        return asyncio.run_coroutine_threadsafe(self._attach(uuid, limit_s), self._loop)
+
+    async def _attach(self, uuid: str, limit_s: float) -> Greeting:
+        await self._detach(uuid)
+        client = QMPClient(uuid)
+
+        def hear(event: Mapping[str, Any]) -> bool:
+            """Pass an event on from the filter, and refuse it: a listener keeps what it accepts for ever."""
+            self._expectations.tell(uuid, str(event["event"]), event.get("data", {}))
+            self._audience.heard(uuid, str(event["event"]), event.get("data", {}))
+            return False
+
+        client.events.event_filter = hear
         try:
-            # A second client is accepted by the kernel and never greeted: hence the limit.
-            await asyncio.wait_for(client.connect(path), GREETING_LIMIT_S)
-        except (OSError, AnyQmpError, asyncio.TimeoutError) as error:
-            reason = f"its monitor does not answer ({type(error).__name__})"
-            raise MonitorSilent(reason, subject=f"guest {guest}", hint="its process is left alone; it is tried again") from None
-        self._clients[guest] = (client, self._loop.create_task(self._listen(guest, listener)))
-        uuid = await asyncio.wait_for(client.execute("query-uuid"), GREETING_LIMIT_S)
-        status = await asyncio.wait_for(client.execute("query-status"), GREETING_LIMIT_S)
-        return {"uuid": uuid["UUID"], "status": status["status"]}  # type: ignore[index]
+            # While another client is connected we are queued by the kernel and not greeted: hence the limit.
+            await asyncio.wait_for(client.connect(self._connect(uuid)), limit_s)
+        except (TimeoutError, OSError, QMPError) as error:
+            reason = f"its monitor does not answer ({_cause(error)})"
+            raise MonitorSilent(reason, subject=f"guest {uuid}", hint="its process is left alone; it is tried again") from None
+        self._clients[uuid] = (client, self._loop.create_task(self._mind(uuid, client)))
+        who: Any = await self._execute(uuid, "query-uuid", None)
+        how: Any = await self._execute(uuid, "query-status", None)
+        return Greeting(who["UUID"], how["status"])
 
-    async def _listen(self, guest: str, listener: EventListener) -> None:
-        while True:
-            event = await listener.get()
-            self._on_event(guest, str(event["event"]), event.get("data", {}))  # type: ignore[arg-type]
+    async def _mind(self, uuid: str, client: QMPClient) -> None:
+        """Notice that a connection broke; the library tells only those who ask."""
+        while client.runstate == Runstate.RUNNING:
+            await client.runstate_changed()
+        self._expectations.tell_lost(uuid)
+        self._audience.lost(uuid)
 
-    def watch(self, guest: str, pidfd: int) -> None:
-        """Hear of the death of a guest's process: the library's listener sleeps on when QEMU is killed."""
-        self._loop.call_soon_threadsafe(self._loop.add_reader, pidfd, self._died, guest, pidfd)
-
-    def unwatch(self, pidfd: int) -> None:
-        """Hear no more of this process. Returns once the loop has let go of the descriptor."""
-        self._run("", self._unwatch(pidfd), COMMAND_LIMIT_S)
-
-    async def _unwatch(self, pidfd: int) -> None:
-        self._loop.remove_reader(pidfd)
-
-    def _died(self, guest: str, pidfd: int) -> None:
-        self._loop.remove_reader(pidfd)
-        self._on_death(guest)
-
-    def execute(self, guest: str, command: str, arguments: dict[str, Any] | None = None, *, limit_s: float = COMMAND_LIMIT_S) -> Any:
-        """Run one QMP command. Raises MonitorSilent or MonitorRefused."""
-        return self._run(guest, self._execute(guest, command, arguments), limit_s)
-
-    async def _execute(self, guest: str, command: str, arguments: dict[str, Any] | None) -> Any:
-        client = self._client(guest)
-        try:
-            return await client.execute(command, arguments)
-        except ExecuteError as error:
-            raise MonitorRefused(str(error), subject=f"guest {guest}") from None
-        except (QMPError, OSError) as error:
-            reason = f"its monitor went away during {command} ({type(error).__name__})"
-            raise MonitorSilent(reason, subject=f"guest {guest}") from None
-
-    def send_fd(self, guest: str, name: str, fd: int) -> None:
-        """Give QEMU a file descriptor under a name (QMP `getfd`)."""
-        self._run(guest, self._send_fd(guest, name, fd), COMMAND_LIMIT_S)
-
-    async def _send_fd(self, guest: str, name: str, fd: int) -> None:
-        client = self._client(guest)
-        client.send_fd_scm(fd)
-        await client.execute("getfd", {"fdname": name})
-
-    def _client(self, guest: str) -> QMPClient:
-        known = self._clients.get(guest)
-        if known is None or known[0].runstate != Runstate.RUNNING:
-            reason = "its monitor is not connected"
-            raise MonitorSilent(reason, subject=f"guest {guest}", hint="it is tried again; `tierhost status` shows it as degraded")
-        return known[0]
-
-    def is_attached(self, guest: str) -> bool:
-        """Whether this guest's monitor is connected."""
-        known = self._clients.get(guest)
-        return known is not None and known[0].runstate == Runstate.RUNNING
-
-    def detach(self, guest: str) -> None:
+    def detach(self, uuid: str) -> None:
         """Disconnect; the guest goes on."""
-        self._run(guest, self._detach(guest), COMMAND_LIMIT_S)
+        self._run(uuid, self._detach(uuid), COMMAND_LIMIT_S)
 
-    async def _detach(self, guest: str) -> None:
-        known = self._clients.pop(guest, None)
+    async def _detach(self, uuid: str) -> None:
+        known = self._clients.pop(uuid, None)
         if known is None:
             return
-        client, task = known
-        task.cancel()
+        client, minding = known
+        minding.cancel()
+        self._expectations.tell_lost(uuid)
         try:
-            await asyncio.wait_for(client.disconnect(), GREETING_LIMIT_S)
-        except (EOFError, OSError, AnyQmpError, asyncio.TimeoutError):
-            # It was dead before we said goodbye.
+            await asyncio.wait_for(client.disconnect(), GOODBYE_LIMIT_S)
+        except (TimeoutError, EOFError, OSError, QMPError):
+            # It was dead, or deaf, before we said goodbye.
             return
 
-    def _run(self, guest: str, work: Coroutine[Any, Any, Any], limit_s: float) -> Any:
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+    def is_attached(self, uuid: str) -> bool:
+        """Whether this guest's monitor is connected."""
+        known = self._clients.get(uuid)
+        return known is not None and known[0].runstate == Runstate.RUNNING
+
+    # Death.
+
+    def watch(self, uuid: str, pidfd: int) -> None:
+        """Hear of the death of a guest's process."""
+        self._loop.call_soon_threadsafe(self._watch, uuid, pidfd)
+
+    def _watch(self, uuid: str, pidfd: int) -> None:
+        self._watched[uuid] = pidfd
+        self._loop.add_reader(pidfd, self._died, uuid, pidfd)
+
+    def _died(self, uuid: str, pidfd: int) -> None:
+        self._loop.remove_reader(pidfd)
+        self._watched.pop(uuid, None)
+        self._audience.died(uuid)
+
+    def forget(self, uuid: str) -> None:
+        """Let go of a guest that is gone: its pidfd and its connection. Returns once nothing of it is in use here."""
+        self._run(uuid, self._forget(uuid), COMMAND_LIMIT_S)
+
+    async def _forget(self, uuid: str) -> None:
+        pidfd = self._watched.pop(uuid, None)
+        if pidfd is not None:
+            self._loop.remove_reader(pidfd)
+        await self._detach(uuid)
+
+    # Talking.
+
+    def execute(
+        self,
+        uuid: str,
+        command: str,
+        arguments: Mapping[str, Any] | None = None,
+        *,
+        fd: int | None = None,
+        limit_s: float = COMMAND_LIMIT_S,
+    ) -> Any:
+        """Run one QMP command, with a descriptor for QEMU if it takes one. Raises MonitorSilent or MonitorRefused."""
+        return self._run(uuid, self._execute(uuid, command, arguments, fd), limit_s)
+
+    async def _execute(self, uuid: str, command: str, arguments: Mapping[str, Any] | None, fd: int | None = None) -> Any:
+        known = self._clients.get(uuid)
+        if known is None or known[0].runstate != Runstate.RUNNING:
+            raise MonitorSilent("its monitor is not connected", subject=f"guest {uuid}", hint="it is tried again")
+        client = known[0]
+        try:
+            if fd is not None:
+                client.send_fd_scm(fd)
+            return await client.execute(command, arguments)
+        except ExecuteError as error:
+            raise MonitorRefused(str(error), subject=f"guest {uuid}") from None
+        except (QMPError, OSError) as error:
+            raise MonitorSilent(f"its monitor went away during {command} ({_cause(error)})", subject=f"guest {uuid}") from None
+
+    def _run(self, uuid: str, work: Coroutine[Any, Any, Any], limit_s: float) -> Any:
+        return self._result(uuid, asyncio.run_coroutine_threadsafe(work, self._loop), limit_s)
+
+    @staticmethod
+    def _result(uuid: str, future: Future[Any], limit_s: float) -> Any:
         try:
             return future.result(limit_s)
-        except (FutureTimeout, asyncio.TimeoutError):
+        except (TimeoutError, FutureTimeout):
             future.cancel()
             reason = f"its monitor did not answer within {limit_s:g} s"
-            raise MonitorSilent(reason, subject=f"guest {guest}", hint="is its QEMU stopped, or its storage hung?") from None
+            raise MonitorSilent(reason, subject=f"guest {uuid}", hint="is its QEMU stopped, or its storage hung?") from None
 
     def close(self) -> None:
-        """Disconnect from everybody and end the thread."""
-        for guest in list(self._clients):
-            self.detach(guest)
+        """Disconnect from everybody and end the thread. Guests run on."""
+        for uuid in list(self._clients):
+            self.detach(uuid)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(COMMAND_LIMIT_S)
+        self._loop.close()
+
+
+def _cause(error: BaseException) -> str:
+    inner = getattr(error, "exc", error)
+    return str(inner) or type(inner).__name__

@@ -3,159 +3,217 @@
 from __future__ import annotations
 
 import os
-import struct
 import time
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
-from tierhost.workers.qemu.domain_xml import from_xml
-from tierhost.workers.qemu.guests import Guest
-from tierhost.workers.qemu.monitor import MonitorSilent
-from tierhost.workers.qemu.watching import Watching
-from tierhost.workers.runtime.contract import Code, DriverError, change, read
+from tierhost.workers.qemu import save_file
+from tierhost.workers.qemu.editing import with_machine
+from tierhost.workers.qemu.save_file import About
+from tierhost.workers.qemu.starting import DidNotRun
+from tierhost.workers.qemu.state import PAUSED, Condition, SaveStep, settle_save
+from tierhost.workers.runtime.contract import Code, DriverError, TierhostError
+from tierhost.workers.runtime.files import sync_folder
 
 if TYPE_CHECKING:
     from tierhost.workers.qemu.domain import Domain
+    from tierhost.workers.qemu.ending import Ending
+    from tierhost.workers.qemu.monitor import Monitors
+    from tierhost.workers.qemu.roster import Guest, Roster
+    from tierhost.workers.qemu.starting import Starting
 
-MAGIC = b"tierhost-save-1\n"
-HEADER = struct.Struct(">16sI")
-XML_BYTES_MAX = 4 << 20
-SAVE_LIMIT_S = 120.0
+SAVE_LIMIT_S: Final = 170.0
+CANCEL_LIMIT_S: Final = 5.0
+SPENT: Final = ".spent"
+"""Behind the name of an image whose guest is about to run: from then on it is stale, whatever happens."""
 
 
-class Saving(Watching):
+class Saving:
     """`save` and `restore` with a file of the user's, managed save with one of ours."""
 
-    @change()
-    def domain_save(self, domain: str, path: str) -> None:
-        """Save a running guest's memory to `path` and end it."""
-        guest = self._running(domain)
-        target = Path(path)
-        if not target.is_absolute():
-            reason = f"{path!r:.80} is not an absolute path"
-            raise DriverError(reason, code=Code.INVALID_ARG)
-        self._save(guest, target)
+    def __init__(self, roster: Roster, monitors: Monitors, starting: Starting, ending: Ending) -> None:
+        self._roster = roster
+        self._monitors = monitors
+        self._starting = starting
+        self._ending = ending
+        self._folder = roster.context.state_dir / "save"
 
-    @change()
-    def domain_managed_save(self, domain: str) -> None:
-        """Save a running guest's memory where its next start finds it, and end it."""
-        guest = self._running(domain)
-        if guest.transient:
-            reason = "a transient guest has no next start"
-            raise DriverError(reason, code=Code.OPERATION_INVALID, subject=f"guest {guest.domain.name}")
-        self._save(guest, self._save_path(guest.domain.uuid))
+    def image(self, uuid: str) -> Path:
+        """Where the next start of a guest finds its memory."""
+        return self._folder / f"{uuid}.save"
 
-    @read()
-    def domain_has_managed_save_image(self, domain: str) -> bool:
-        """Whether the next start would bring saved memory back."""
-        return self._save_path(self._find(domain).uuid).exists()
+    def has_image(self, uuid: str) -> bool:
+        """Whether saved memory waits for a guest's next start."""
+        return self.image(uuid).exists()
 
-    @change()
-    def domain_managed_save_remove(self, domain: str) -> None:
-        """Throw saved memory away: the next start is a fresh one."""
-        self._save_path(self._find(domain).uuid).unlink(missing_ok=True)
+    def remove_image(self, uuid: str) -> None:
+        """Throw a guest's saved memory away."""
+        self.image(uuid).unlink(missing_ok=True)
+        if self._folder.exists():
+            sync_folder(self._folder)
 
-    @change()
-    def domain_restore(self, path: str) -> str:
-        """Start a guest from a file that `domain_save` wrote; return its name."""
-        image = Path(path)
-        with image.open("rb") as file:
-            domain = _read_header(file.fileno(), image)
-        known = self._domains.get(domain.uuid)
-        self._start(domain, transient=known is None, incoming=image, reason="restored")
-        return domain.name
+    # Saving.
 
-    def _save(self, guest: Guest, target: Path) -> None:
-        uuid = guest.domain.uuid
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fresh = target.with_name(target.name + ".new")
-        with self.context.jobs.changing(f"guest {uuid}"):
-            was_running = guest.state == "running"
+    def save_managed(self, guest: Guest, *, paused: bool | None = None) -> None:
+        """Save a guest's memory where its next start finds it."""
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        self.save(guest, self.image(guest.uuid), paused=paused)
+
+    def save(self, guest: Guest, path: Path, *, paused: bool | None = None) -> None:
+        """Save a guest's memory to a file and end it. A failure leaves it as it was. Raises DriverError."""
+        with self._roster.changing(guest.uuid):
+            if self._roster.guests.get(guest.uuid) is not guest or guest.process.is_gone():
+                raise DriverError("domain is not running", code=Code.OPERATION_INVALID, subject=guest.subject)
+            intent = f"save {guest.uuid}"
+            half_made = path.with_name(f".{path.name}.{guest.uuid}")
+            facts = {"uuid": guest.uuid, "path": str(path), "half_made": str(half_made), "written": False}
+            self._roster.context.run.intend(intent, facts)
+            try:
+                self._write(guest, half_made, guest.paused if paused is None else paused)
+            except (TierhostError, OSError) as error:
+                self._undo(guest, half_made, intent)
+                if isinstance(error, TierhostError):
+                    raise
+                hint = "is there such a folder, and room in it?"
+                raise DriverError(f"{path} cannot be written: {error.strerror}", subject=guest.subject, hint=hint) from None
+            # Here it becomes saved: if we die from now on, the next life goes through with it.
+            self._roster.context.run.intend(intent, {**facts, "written": True})
+            self._finish(guest, facts)
+
+    def _write(self, guest: Guest, half_made: Path, paused: bool) -> None:  # what it says
+        uuid = guest.uuid
+        about = About(self._xml_to_restore(guest), self._roster.sealed_password(guest.domain), paused)
+        fd = save_file.create(half_made, about)
+        try:
             self._monitors.execute(uuid, "stop")
-            fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-            try:
-                xml = guest.domain.xml.encode()
-                os.write(fd, HEADER.pack(MAGIC, len(xml)) + xml)
-                self._monitors.send_fd(uuid, "save", fd)
-                self._monitors.execute(uuid, "migrate", {"uri": "fd:save"})
-                self._wait_migrated(guest)
-                os.fsync(fd)
-            except DriverError:
-                fresh.unlink(missing_ok=True)
-                if was_running:
-                    self._monitors.execute(uuid, "cont")
-                raise
-            finally:
-                os.close(fd)
-            # From the rename on the guest counts as saved: if we die here, its process has stopped for good
-            # (postmigrate), and the next life ends it rather than letting both exist.
-            os.replace(fresh, target)
-            _sync(target.parent)
-            guest.ending = "saved"
-            guest.process.kill(time.monotonic() + 5.0)
-        self._ended(guest)
+            guest.condition = Condition(PAUSED, "saving")
+            with self._monitors.expecting(uuid, "MIGRATION") as event:
+                capabilities = [{"capability": "events", "state": True}]
+                self._monitors.execute(uuid, "migrate-set-capabilities", {"capabilities": capabilities})
+                self._monitors.execute(uuid, "getfd", {"fdname": "memory"}, fd=fd)
+                self._monitors.execute(uuid, "migrate", {"uri": "fd:memory"})
+                self._wait_written(guest, event)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
 
-    def _wait_migrated(self, guest: Guest) -> None:
+    def _wait_written(self, guest: Guest, event: Any) -> None:
         deadline_s = time.monotonic() + SAVE_LIMIT_S
-        while time.monotonic() < deadline_s:
-            status = self._monitors.execute(guest.domain.uuid, "query-migrate").get("status")
-            if status == "completed":
-                return
+        status = ""
+        while status != "completed":
+            status = str(event(deadline_s)["status"])
             if status == "failed":
-                reason = "QEMU could not write its memory"
-                raise DriverError(reason, subject=f"guest {guest.domain.name}", hint="is the disk full?")
-            time.sleep(0.005)  # QMP tells of progress only when asked
-        reason = f"saving took more than {SAVE_LIMIT_S:g} s"
-        raise DriverError(reason, code=Code.OPERATION_TIMEOUT, subject=f"guest {guest.domain.name}")
+                told = self._monitors.execute(guest.uuid, "query-migrate").get("error-desc", "")
+                raise DriverError(
+                    f"QEMU could not write its memory {told}".strip(), subject=guest.subject, hint="is the disk full?"
+                )
 
-    def _image_offset(self, fd: int) -> int:
-        _, length = HEADER.unpack(os.pread(fd, HEADER.size, 0))
-        return HEADER.size + int(length)
+    def _xml_to_restore(self, guest: Guest) -> str:
+        """The definition with the very machine it runs on: a newer QEMU means another one by "pc"."""
+        kind = str(self._monitors.execute(guest.uuid, "qom-get", {"path": "/machine", "property": "type"})).removesuffix(
+            "-machine"
+        )
+        return with_machine(guest.domain.xml, kind)
 
-    def _start_or_restore(self, domain: Domain, *, paused: bool = False) -> Guest:
-        """Start a guest, from its saved memory if there is some; that is removed once the guest is on record."""
-        image = self._save_path(domain.uuid)
+    def _undo(self, guest: Guest, half_made: Path, intent: str) -> None:
+        """It could not be saved: it runs on, if it did and if it can."""
+        half_made.unlink(missing_ok=True)
+        try:
+            self._stop_writing(guest)
+            if not guest.paused:
+                self._monitors.execute(guest.uuid, "cont")
+        except TierhostError as error:
+            if not guest.process.is_gone():
+                self._roster.degrade(guest, f"it was to be saved, and does not run on: {error}")
+        with self._roster.context.run.transaction() as t:
+            t.abandon(intent)
+
+    def _stop_writing(self, guest: Guest) -> None:
+        """Have QEMU give up a migration that is under way; it may be over by itself."""
+        uuid = guest.uuid
+        if self._monitors.execute(uuid, "query-migrate").get("status") not in {"setup", "active", "device", "cancelling"}:
+            return
+        with self._monitors.expecting(uuid, "MIGRATION") as event:
+            self._monitors.execute(uuid, "migrate_cancel")
+            deadline_s = time.monotonic() + CANCEL_LIMIT_S
+            while str(event(deadline_s)["status"]) not in {"cancelled", "completed", "failed"}:
+                pass
+
+    def _finish(self, guest: Guest, facts: dict[str, Any]) -> None:
+        """Its memory is written whole: give the file its name, and end the process."""
+        half_made, path = Path(facts["half_made"]), Path(facts["path"])
+        try:
+            if half_made.exists():
+                save_file.complete(half_made, path)
+        except OSError as error:
+            self._undo(guest, half_made, f"save {guest.uuid}")
+            raise DriverError(f"{path} cannot be made: {error.strerror}", subject=guest.subject) from None
+        guest.ending = "saved"
+        if not guest.process.kill(time.monotonic() + CANCEL_LIMIT_S):
+            raise DriverError("it is saved, but the kernel does not let its process go", subject=guest.subject)
+        self._ending.ended(guest, f"save {guest.uuid}")
+
+    # After a restart of this driver.
+
+    def settle(self, guest: Guest | None, facts: dict[str, Any]) -> None:
+        """Settle a save that was under way when we died; `guest` is None if its process is dead. Hold its lock."""
+        uuid, half_made, path = facts["uuid"], Path(facts["half_made"]), Path(facts["path"])
+        written = bool(facts["written"])
+        step = settle_save(written=written, file_there=half_made.exists() or path.exists(), alive=guest is not None)
+        if step is SaveStep.UNDO and guest is not None:
+            self._undo(guest, half_made, f"save {uuid}")
+        elif step is SaveStep.LOST:
+            half_made.unlink(missing_ok=True)
+            with self._roster.context.run.transaction() as t:
+                t.abandon(f"save {uuid}")
+        elif guest is not None:
+            self._finish(guest, facts)
+        else:
+            if half_made.exists():
+                save_file.complete(half_made, path)
+            self._ending.record(uuid, "saved", f"save {uuid}")
+
+    def drop_stale_images(self) -> None:
+        """An image whose guest was about to run, or runs, is stale: its disks have moved on."""
+        if not self._folder.exists():
+            return
+        under_way = {
+            Path(facts["half_made"]).name for key, facts in self._roster.context.run.intents().items() if key.startswith("save ")
+        }
+        for path in self._folder.iterdir():
+            uuid = path.name.partition(".")[0]
+            stale = path.name.endswith(SPENT) or (path.name.startswith(".") and path.name not in under_way)
+            if stale or (self._roster.is_running(uuid) and f"save {uuid}" not in self._roster.context.run.intents()):
+                path.unlink(missing_ok=True)
+        sync_folder(self._folder)
+
+    # Bringing back.
+
+    def start_or_restore(self, domain: Domain, *, paused: bool = False) -> Guest:
+        """Start a guest, from its saved memory if there is some."""
+        image = self.image(domain.uuid)
         if not image.exists():
-            return self._start(domain, paused=paused)
-        with image.open("rb") as file:
-            saved = _read_header(file.fileno(), image)
-        guest = self._start(replace(saved, name=domain.name), paused=paused, incoming=image, reason="restored")
-        image.unlink(missing_ok=True)
-        return guest
+            return self._starting.start(domain, paused=paused)
+        spent = image.with_name(image.name + SPENT)
 
-    def _drop_stale_images(self) -> None:
-        """A saved image of a guest that runs is stale: its disks have moved on. A guest that stopped for its image ends."""
-        for uuid, guest in list(self._guests.items()):
-            if not self._save_path(uuid).exists():
-                continue
-            try:
-                status = self._monitors.execute(uuid, "query-status")["status"]
-            except MonitorSilent:
-                continue
-            if status == "postmigrate":
-                guest.ending = "saved"
-                guest.process.kill(time.monotonic() + 5.0)
-            else:
-                self._save_path(uuid).unlink(missing_ok=True)
-        for half in self._save_path("x").parent.glob("*.new"):
-            half.unlink(missing_ok=True)
+        def spend() -> None:
+            """From here on the image is stale: this is on disk before the guest runs, so that nobody ever uses it again."""
+            save_file.complete(image, spent)
 
+        try:
+            return self.restore(image, paused=paused, about_to_run=spend)
+        except DidNotRun:
+            save_file.complete(spent, image)
+            raise
+        finally:
+            spent.unlink(missing_ok=True)
 
-def _read_header(fd: int, path: Path) -> Domain:
-    head = os.pread(fd, HEADER.size, 0)
-    if len(head) == HEADER.size:
-        magic, length = HEADER.unpack(head)
-        if magic == MAGIC and length <= XML_BYTES_MAX:
-            xml = os.pread(fd, length, HEADER.size).decode(errors="replace")
-            return replace(from_xml(xml)[0], xml=xml)
-    reason = f"{path} is not a saved guest"
-    raise DriverError(reason, code=Code.OPERATION_FAILED, hint="was it written by domain_save?")
-
-
-def _sync(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    def restore(self, path: Path, *, paused: bool = False, about_to_run: Any = None) -> Guest:
+        """Start a guest from a file. Raises BadSaveFile, or what a start raises."""
+        fd, about = save_file.open_saved(path)
+        try:
+            domain = self._roster.completed(about.xml, about.password)
+            self._roster.check_name(domain)
+            return self._starting.start(domain, paused=paused or about.paused, memory=fd, about_to_run=about_to_run)
+        finally:
+            os.close(fd)

@@ -154,12 +154,18 @@ def command_lines() -> Iterator[tuple[int, list[str]]]:
     """Yield every process there is, with its arguments."""
     for name in os.listdir("/proc"):
         if name.isdigit():
-            try:
-                arguments = Path("/proc", name, "cmdline").read_bytes()
-            except OSError:
-                continue
-            if arguments:
-                yield int(name), [os.fsdecode(argument) for argument in arguments.rstrip(b"\0").split(b"\0")]
+            args = arguments(int(name))
+            if args:
+                yield int(name), args
+
+
+def arguments(pid: int) -> list[str]:
+    """Return a process's arguments; none for kernel threads, and for the dead."""
+    try:
+        raw = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return []
+    return [os.fsdecode(argument) for argument in raw.rstrip(b"\0").split(b"\0")] if raw else []
 
 
 def start_time(pid: int) -> int:
