@@ -8,18 +8,15 @@ from pathlib import Path
 
 def processes(folder: Path) -> list[int]:
     """Processes whose command line, working directory or open files are about this folder (ours excepted)."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid() and _is_about(entry, str(folder)):
-            found.append(int(entry.name))
-    return found
+    numbers = (entry for entry in Path("/proc").iterdir() if entry.name.isdigit())
+    return [int(entry.name) for entry in numbers if int(entry.name) != os.getpid() and _is_about(entry, str(folder))]
 
 
 def _is_about(entry: Path, folder: str) -> bool:
     try:
         if folder.encode() in (entry / "cmdline").read_bytes():
             return True
-        return any(os.readlink(fd).startswith(folder + "/") for fd in (entry / "fd").iterdir())
+        return any(str(fd.readlink()).startswith(folder + "/") for fd in (entry / "fd").iterdir())
     except OSError:
         return False
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from tierhost.ipc.client import Client
 from tierhost.ipc.errors import TierhostError
@@ -40,7 +40,7 @@ class Traffic:
     _stop: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
 
-    def __enter__(self) -> Traffic:
+    def __enter__(self) -> Self:
         for driver, method in self.methods.items():
             thread = threading.Thread(target=self._call, args=(driver, method), name=f"traffic-{driver}")
             thread.start()

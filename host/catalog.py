@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,8 @@ from tierhost.host.core.spec import DriverSpec
 from tierhost.ipc.limits import DRIVERS_MAX, NAME_CHARS_MAX
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
     from tierhost.host.config import Config
 
 BUILT_IN = Path(__file__).resolve().parent.parent / "workers"
@@ -22,6 +23,7 @@ BUILT_IN_PACKAGE = "tierhost.workers"
 ENTRY_POINT_GROUP = "tierhost.drivers"
 MANIFEST = "driver.toml"
 MANIFEST_BYTES_MAX = 64 << 10
+LIMIT_S_MAX = 86_400
 NAME = re.compile(r"[a-z][a-z0-9-]*\Z")
 SERVICE = re.compile(r"[a-z][a-z0-9-]*\.[a-z_][a-z0-9_]*\Z")
 ENTRY = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*\Z")
@@ -85,13 +87,12 @@ def read(config: Config, folders: Iterable[Path] = (), classes: Path | None = No
     for source, parse in _sources(folders, classes):
         try:
             manifest = _configured(parse(), config)
-            if manifest.name in drivers:
-                message = f"the name '{manifest.name}' is taken by {drivers[manifest.name].folder or 'a class'}"
-                raise BadManifest(message)
         except (BadManifest, OSError) as error:
             broken[source] = str(error)
             continue
-        if config.driver(manifest.name).enabled:
+        if manifest.name in drivers:
+            broken[source] = f"the name '{manifest.name}' is taken by {drivers[manifest.name].folder or 'a class'}"
+        elif config.driver(manifest.name).enabled:
             drivers[manifest.name] = manifest
     for name in config.drivers:
         if name not in drivers and config.driver(name).enabled:
@@ -194,7 +195,7 @@ def _manifest(raw: dict[str, Any], source: str, *, package: str = "", folder: st
             raise BadManifest(message)
     limits = raw.get("limits_s", {})
     for verb, limit in limits.items():
-        if not isinstance(limit, int | float) or isinstance(limit, bool) or not 0 < limit <= 86_400:
+        if not isinstance(limit, int | float) or isinstance(limit, bool) or not 0 < limit <= LIMIT_S_MAX:
             message = f"{source}: limits_s.{verb}: expected seconds, got {limit!r}"
             raise BadManifest(message)
     lists = {key: tuple(raw.get(key, ())) for key in ("provides", "needs", "preload")}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from tierhost.host.core.spec import Policy
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from tierhost.ipc.paths import Root
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 CONFIG_BYTES_MAX = 1 << 20
 TIERS_DEFAULT = ("libvirt", "hypervisor")
 SPARES_MAX = 64
+SECONDS_MAX = 86_400
 
 
 class BadConfig(ValueError):
@@ -58,6 +59,7 @@ class Config:
     drivers: Mapping[str, DriverConfig] = field(default_factory=dict)
 
     def driver(self, name: str) -> DriverConfig:
+        """What is configured for a driver; the defaults if nothing is."""
         return self.drivers.get(name, DriverConfig())
 
 
@@ -165,8 +167,8 @@ def _map(value: Any) -> str:
 
 
 def _seconds(value: Any) -> str:
-    right = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 86_400
-    return "" if right else f"expected seconds from 0 to 86400, got {value!r}"
+    right = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= SECONDS_MAX
+    return "" if right else f"expected seconds from 0 to {SECONDS_MAX}, got {value!r}"
 
 
 def _whole(value: Any, low: int, high: int) -> str:

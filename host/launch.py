@@ -40,6 +40,7 @@ class Running:
 
     @property
     def pid(self) -> int:
+        """The host's process id."""
         return self.process.pid
 
     def kill(self) -> None:
@@ -93,7 +94,10 @@ def _manifest_of(driver: Any) -> dict[str, Any]:
 
 
 def start(root: Root, folder: Path | None, *, drivers: Iterable[type] = (), options: Iterable[str] = ()) -> Running:
-    """Start `tierhost up` on `--root folder` (None: the default places) and return once its tiers are as far as they get. Raises CannotLaunch."""
+    """Start `tierhost up` on `--root folder` (None: the default places); return once its tiers are as far as they get.
+
+    Raises CannotLaunch.
+    """
     hand_over(root, drivers)
     ready_read, ready_write = os.pipe()
     where = ["--root", str(folder)] if folder else []

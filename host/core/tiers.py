@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tierhost.host.core.lifecycle import Phase
-from tierhost.host.core.track import Track
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tierhost.host.core.track import Track
 
 GIVEN_UP = frozenset({Phase.BACKOFF, Phase.QUARANTINED, Phase.STOPPED, Phase.EVICTING})
 """Phases in which an optional driver no longer holds anybody up."""

@@ -51,6 +51,7 @@ class Track:
 
     @property
     def name(self) -> str:
+        """The driver's name."""
         return self.spec.name
 
     @property

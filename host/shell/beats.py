@@ -36,5 +36,6 @@ class Beats:
         return max(0.0, now_s - self._slots[slot])
 
     def close(self) -> None:
+        """Give the memory back; the file stays for the next host."""
         self._slots.release()
         self._map.close()

@@ -20,8 +20,9 @@ class Fence:
 
     @classmethod
     def build(cls, run: Path) -> Fence:
-        """Make this host's folder in the first writable cgroup v2 mount. The name follows from the runtime directory,
-        so that the next host finds it again.
+        """Make this host's folder in the first writable cgroup v2 mount.
+
+        The name follows from the runtime directory, so that the next host finds it again.
         """
         name = "tierhost-" + hashlib.blake2b(os.fsencode(run), digest_size=6).hexdigest()
         for mount in _cgroup2_mounts():
@@ -99,7 +100,7 @@ def remove(cgroup: str) -> bool:
     if not cgroup:
         return True
     try:
-        os.rmdir(cgroup)
+        Path(cgroup).rmdir()
     except FileNotFoundError:
         return True
     except OSError:

@@ -54,6 +54,7 @@ class Journal:
             self._open()
 
     def close(self) -> None:
+        """Write what is left and close the file."""
         self.flush()
         os.close(self._fd)
 

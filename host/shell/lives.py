@@ -75,10 +75,12 @@ class BootRecord:
             return
 
     def add(self, driver: str) -> None:
+        """Record that a driver auto-starts in this boot, before it is told to."""
         self.started.add(driver)
         self.write()
 
     def write(self) -> None:
+        """Replace the file by one that says what we know."""
         fresh = self._path.with_suffix(".new")
         fresh.write_bytes(msgpack.packb({"boot_id": self._boot_id, "started": sorted(self.started)}))
         os.replace(fresh, self._path)

@@ -28,6 +28,7 @@ class ServiceManager:
             self._socket = None
 
     def close(self) -> None:
+        """Give the socket back, if there is one."""
         if self._socket is not None:
             self._socket.close()
 

@@ -57,6 +57,7 @@ class Bodies:
     by_driver: dict[str, Body] = field(default_factory=dict)
 
     def add(self, body: Body) -> None:
+        """Enter a process, or what became of it, under every name that it has by now."""
         self.by_identity[body.identity.encode()] = body
         if body.pidfd >= 0:
             self.by_pidfd[body.pidfd] = body
@@ -69,6 +70,7 @@ class Bodies:
         return body if body is not None and body.incarnation == incarnation else None
 
     def drop(self, body: Body) -> None:
+        """Forget a buried process."""
         self.by_identity.pop(body.identity.encode(), None)
         self.by_pidfd.pop(body.pidfd, None)
         if self.by_driver.get(body.driver) is body:

@@ -9,6 +9,7 @@ import select
 import signal
 import socket
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgpack
@@ -23,6 +24,9 @@ ORDER_BYTES_MAX = 192 << 10
 REAP_AFTER_MS = 20
 
 EXIT_ENTRY_FAILED = 70
+
+FIRST_FD = 3
+"""Below it are stdin, stdout and stderr."""
 
 
 def serve(channel: socket.socket, preload: tuple[str, ...], entry: str) -> NoReturn:
@@ -121,13 +125,13 @@ def _become(channel: socket.socket, order: dict[str, Any], entry: str) -> NoRetu
 def _move_to(cgroup: str) -> None:
     if not cgroup:
         return
-    os.makedirs(cgroup, exist_ok=True)
-    with open(os.path.join(cgroup, "cgroup.procs"), "w", encoding="ascii") as procs:
-        procs.write("0")
+    folder = Path(cgroup)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "cgroup.procs").write_text("0")
 
 
 def _close_all_but(keep: int) -> None:
     """Close every file above stderr but one: the host's lock must not live on in its children."""
     top = os.sysconf("SC_OPEN_MAX")
-    os.closerange(3, keep) if keep > 3 else None
-    os.closerange(max(3, keep + 1), top)
+    os.closerange(FIRST_FD, keep)
+    os.closerange(max(FIRST_FD, keep + 1), top)

@@ -64,9 +64,8 @@ def measure(words: argparse.Namespace, shelter: int) -> int:
     """Run the benchmarks one after the other; one that fails costs its own figures only."""
     results: list[Entry | Skipped] = []
     failed = 0
-    print(
-        f"{platform.machine()}, Python {platform.python_version()}, pyzmq {version('pyzmq')}; load {Path('/proc/loadavg').read_text().strip()}"
-    )
+    load = Path("/proc/loadavg").read_text().strip()
+    print(f"{platform.machine()}, Python {platform.python_version()}, pyzmq {version('pyzmq')}; load {load}")
     for name in words.names or BENCHMARKS:
         start_s = time.monotonic()
         try:

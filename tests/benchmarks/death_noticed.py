@@ -5,7 +5,6 @@ from __future__ import annotations
 import select
 import signal
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,8 @@ from tests.benchmarks.setting import Peers
 from tests.benchmarks.site import BUILT_IN, Site
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.benchmarks.setting import Setting
     from tierhost.ipc.client import Client
 

@@ -5,19 +5,20 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from tests.benchmarks import definitions
 from tests.benchmarks.figures import MS, Bar, Entry, Skipped, compare
 from tests.benchmarks.processes import held, until
 from tests.benchmarks.site import Site
-from tierhost.ipc.client import Client
 from tierhost.ipc.errors import TierhostError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tests.benchmarks.setting import Setting
+    from tierhost.ipc.client import Client
 
 WANTED = definitions.Set(secrets=1, pools=1, guests=2)
 FREE_OF_STORAGE = (
@@ -46,7 +47,7 @@ class Stream:
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
 
-    def __enter__(self) -> Stream:
+    def __enter__(self) -> Self:
         self._thread = threading.Thread(target=self._go_on, name="stream")
         self._thread.start()
         return self

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from tests.benchmarks import definitions
@@ -14,6 +13,8 @@ from tests.benchmarks.restarted import Floor, Runit
 from tests.benchmarks.site import DRIVERS, Site
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from tests.benchmarks.setting import Setting
     from tierhost.ipc.client import Client
 

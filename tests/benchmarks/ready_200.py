@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.benchmarks.drivers_made import make_trivial
@@ -18,6 +17,8 @@ from tests.benchmarks.setting import PEERS
 from tests.benchmarks.site import BUILT_IN, Site
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.benchmarks.setting import Setting
 
 WORKERS = 200

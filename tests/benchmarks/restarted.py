@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgpack
@@ -94,9 +94,7 @@ class Floor:
 
     def kill_to_serving_s(self) -> float:
         """Kill the worker; return when the spare has taken its place and answered."""
-        until(
-            lambda: time.monotonic() - self._since_s > 0.05 and os.path.exists(f"/proc/{self._pid}"), "the next spare is parked"
-        )
+        until(lambda: time.monotonic() - self._since_s > 0.05 and Path(f"/proc/{self._pid}").exists(), "the next spare is parked")
         with held(self._pid) as body:
             start_s = time.monotonic()
             body.send(9)

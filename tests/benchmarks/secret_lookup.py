@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from collections.abc import Callable
 from typing import IO, TYPE_CHECKING
 
 from tests.benchmarks import definitions, libvirtd
@@ -14,6 +13,8 @@ from tests.benchmarks.libvirtd import PrivateLibvirtd
 from tests.benchmarks.site import DRIVERS, Site
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.benchmarks.setting import Setting
     from tierhost.ipc.client import Client
 

@@ -7,12 +7,15 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.benchmarks.processes import PATIENCE_S, end_all_below
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PEERS = Path(__file__).parent / "peers"
 

@@ -7,7 +7,6 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -20,6 +19,8 @@ from tierhost.ipc.errors import PeerAbsent
 from tierhost.ipc.paths import Root
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from tests.benchmarks.definitions import Set
 
 BUILT_IN = ("secret", "storage", "qemu")
@@ -185,4 +186,4 @@ def _pools(client: Client) -> list[dict[str, Any]]:
 
 def guests_alive(pids: Iterable[int]) -> int:
     """Count the guests whose process is there."""
-    return sum(os.path.exists(f"/proc/{pid}") for pid in pids)
+    return sum(Path(f"/proc/{pid}").exists() for pid in pids)

@@ -24,8 +24,9 @@ class Outcome:
 
 
 def guarded(what: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Outcome:
-    """Run driver code. What it raises on purpose stays what it is; anything else becomes a DriverBug, with the traceback
-    in the worker's log and only class and message in the error.
+    """Run driver code. What it raises on purpose stays what it is; anything else becomes a DriverBug.
+
+    The traceback goes to the worker's log; the error has class and message only.
     """
     try:
         return Outcome(function(*args, **kwargs))

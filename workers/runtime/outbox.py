@@ -71,9 +71,11 @@ class Outbox:
         self.wake()
 
     def wake(self) -> None:
+        """Let the loop look here at once."""
         os.eventfd_write(self.wake_fd, 1)
 
     def say(self, word: Message) -> None:
+        """A word for the host. The oldest is dropped, and counted, when nobody takes them."""
         with self._lock:
             if len(self._words) >= WORDS_MAX:
                 self._words.popleft()

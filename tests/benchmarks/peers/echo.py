@@ -12,10 +12,13 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import msgpack
 import zmq
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MESSAGE = b"x" * 64
 

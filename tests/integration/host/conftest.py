@@ -7,10 +7,9 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,6 +18,9 @@ from tierhost.host.shell import cgroups, procfs
 from tierhost.host.shell.lives import Lives
 from tierhost.ipc.client import Client
 from tierhost.ipc.paths import Root
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 PATIENCE_S = 20.0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.integration.host.conftest import until
@@ -98,8 +99,7 @@ def test_a_killed_zygote_costs_no_worker_and_the_next_life_still_starts(site: Si
 
 
 def _children(pid: int) -> list[int]:
-    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as children:
-        return [int(child) for child in children.read().split()]
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def _rows(site: Site) -> list[dict[str, object]]:

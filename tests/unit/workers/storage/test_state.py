@@ -27,7 +27,7 @@ ACTIVE_AFTER = {
 
 
 def test_every_combination_has_an_answer() -> None:
-    assert set(SETTLEMENTS) == set(list(itertools.product((False, True), Intent)))
+    assert set(SETTLEMENTS) == set(itertools.product((False, True), Intent))
     for row in SETTLEMENTS.values():
         assert set(row) == set(Seen)
 
