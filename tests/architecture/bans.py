@@ -46,10 +46,8 @@ CALLS = (
 
 SLEEPERS = {
     "until": "polls the outside world where it gives no event, with a deadline",
-    "workers/qemu/saving.py": "QMP tells of a migration's progress only when asked",
-    "workers/qemu/launching.py": "QMP has no event for the end of an incoming migration",
 }
-"""Where time.sleep is right: functions by name, files by path, each with its why."""
+"""Where time.sleep is right: functions of tests by name, files by path, each with its why."""
 
 IMPORTS = (
     Ban("pickle", "messages, encoded by ipc.codec: bytes from a peer must not run code"),

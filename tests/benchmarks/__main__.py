@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import subprocess
 import sys
 import time
 import traceback
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import zmq
 
 from tests.benchmarks import (
     cold_start,
@@ -26,6 +29,7 @@ from tests.benchmarks import (
 from tests.benchmarks.figures import Entry, Skipped
 from tests.benchmarks.processes import sheltered
 from tests.benchmarks.setting import private
+from tierhost.ipc.errors import TierhostError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +37,18 @@ if TYPE_CHECKING:
     from tests.benchmarks.setting import Setting
 
 OUTPUT = Path("build/bench.json")
+FAILURES = (
+    AssertionError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    subprocess.SubprocessError,
+    TierhostError,
+    zmq.ZMQError,
+)
+"""What a peer, a site or a machine that has had enough may raise; anything else is a mistake of ours and ends the run."""
 
 BENCHMARKS: dict[str, Callable[[Setting], list[Entry | Skipped]]] = {
     "kill_to_serving": kill_to_serving.run,
@@ -71,7 +87,7 @@ def measure(words: argparse.Namespace, shelter: int) -> int:
         try:
             with private(shelter, quick=words.quick) as setting:
                 results += BENCHMARKS[name](setting)
-        except Exception:  # noqa: BLE001  # the others are still worth having
+        except FAILURES:  # the others are still worth having
             failed += 1
             traceback.print_exc()
             results.append(Skipped(name, "failed, see above"))
