@@ -99,10 +99,14 @@ def run(setting: Setting) -> list[Entry | Skipped]:
             hangs = []
             for _ in range(setting.times(8, 2)):
                 until(lambda: site.all_spares_parked(client), "the spares are parked")
-                quiet_s = time.monotonic() + 1.0
-                until(lambda until_s=quiet_s: time.monotonic() > until_s, "a quiet second, to compare with")
+                _quiet_second()
                 hangs.append(_hang(site, client))
     return _entries(free, needy, hangs)
+
+
+def _quiet_second() -> None:
+    end_s = time.monotonic() + 1.0
+    until(lambda: time.monotonic() > end_s, "a quiet second, to compare with")
 
 
 def _hang(site: Site, client: Client) -> Hang:

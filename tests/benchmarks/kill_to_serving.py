@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import time
 from typing import TYPE_CHECKING
 
@@ -44,7 +45,7 @@ class Ours:
         self._call()
         with held(before["pid"]) as body:
             start_s = time.monotonic()
-            body.send(9)
+            body.send(signal.SIGKILL)
             self._call()
             took_s = time.monotonic() - start_s
         after = self._site.life(self._client, self._driver)

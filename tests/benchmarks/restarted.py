@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
@@ -63,7 +64,7 @@ class Runit:
         assert int(self._pid_file.read_text()) == self._pid
         with held(self._pid) as body:
             start_s = time.monotonic()
-            body.send(9)
+            body.send(signal.SIGKILL)
             body.wait_gone()
             self._pid = ask(self._context, self._endpoint)
         self._since_s = time.monotonic()
@@ -97,7 +98,7 @@ class Floor:
         until(lambda: time.monotonic() - self._since_s > 0.05 and Path(f"/proc/{self._pid}").exists(), "the next spare is parked")
         with held(self._pid) as body:
             start_s = time.monotonic()
-            body.send(9)
+            body.send(signal.SIGKILL)
             self._pid = self._next_life()
             took_s = time.monotonic() - start_s
         self._parent.send_multipart([b"spare", b""])

@@ -34,7 +34,8 @@ class Setting:
 
     def peer(self, script: str, *arguments: str, **pipes: int) -> subprocess.Popen[str]:
         """Start one of the peers' programs with our own Python."""
-        return subprocess.Popen([sys.executable, str(PEERS / script), *arguments], text=True, **pipes)
+        argv = [sys.executable, str(PEERS / script), *arguments]
+        return subprocess.Popen(argv, text=True, stdin=pipes.get("stdin"), stdout=pipes.get("stdout"))
 
     def end_processes(self) -> int:
         """End whatever the benchmark has started so far."""

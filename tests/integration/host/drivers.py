@@ -30,7 +30,8 @@ def make(name: str, tier: str = "libvirt", **verbs: Any) -> type[StateDriver]:
         @read()
         def auto_starts(self) -> int:
             """Return how often auto start ran, over all lives."""
-            return (self.context.persistent.get("counts", "auto-start") or {"n": 0})["n"]
+            row = self.context.persistent.get("counts", "auto-start") or {"n": 0}
+            return int(row["n"])
 
         @change()
         def hold(self, why: str) -> None:
