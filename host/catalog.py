@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,18 +110,18 @@ class BadManifest(ValueError):
 
 def _sources(folders: Iterable[Path], classes: Path | None) -> Iterable[tuple[str, Callable[[], Manifest]]]:
     for folder in sorted(path.parent for path in BUILT_IN.glob(f"*/{MANIFEST}")):
-        yield folder.name, lambda folder=folder: read_folder(folder, f"{BUILT_IN_PACKAGE}.{folder.name}")
+        yield folder.name, partial(read_folder, folder, f"{BUILT_IN_PACKAGE}.{folder.name}")
     for name, package, folder in _installed():
-        yield name, lambda folder=folder, package=package: read_folder(folder, package)
+        yield name, partial(read_folder, folder, package)
     for parent in folders:
         found = sorted(path.parent for path in Path(parent).absolute().glob(f"*/{MANIFEST}"))
         if not found:
-            yield str(parent), lambda parent=parent: _nothing_in(parent)
+            yield str(parent), partial(_nothing_in, parent)
         for folder in found:
-            yield str(folder), lambda folder=folder: read_folder(folder, "")
+            yield str(folder), partial(read_folder, folder, "")
     if classes is not None and classes.is_dir():
         for path in sorted(classes.glob("*.class")):
-            yield path.stem, lambda path=path: read_class(path)
+            yield path.stem, partial(read_class, path)
 
 
 def _nothing_in(parent: Path) -> Manifest:
@@ -198,9 +199,9 @@ def _manifest(raw: dict[str, Any], source: str, *, package: str = "", folder: st
         if not isinstance(limit, int | float) or isinstance(limit, bool) or not 0 < limit <= LIMIT_S_MAX:
             message = f"{source}: limits_s.{verb}: expected seconds, got {limit!r}"
             raise BadManifest(message)
-    lists = {key: tuple(raw.get(key, ())) for key in ("provides", "needs", "preload")}
-    plain = {key: raw[key] for key in ("name", "tier", "entry", "summary", "required", "warm") if key in raw}
-    return Manifest(**plain, **lists, limits_s=limits, package=package, folder=folder, blob=blob)
+    known: dict[str, Any] = {key: tuple(raw.get(key, ())) for key in ("provides", "needs", "preload")}
+    known |= {key: raw[key] for key in ("name", "tier", "entry", "summary", "required", "warm") if key in raw}
+    return Manifest(**known, limits_s=limits, package=package, folder=folder, blob=blob)
 
 
 def _configured(manifest: Manifest, config: Config) -> Manifest:

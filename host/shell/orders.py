@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tierhost.host.core.events import Event
     from tierhost.host.shell.equipment import Equipment
     from tierhost.host.shell.processes import Body
-    from tierhost.ipc.messages import FromHost
+    from tierhost.ipc.messages import FromHost, Value
 
 
 class Orders:
@@ -155,7 +155,7 @@ class Orders:
         if body is None:
             return []
         endpoint = str(self._of.root.worker_socket(command.driver, command.incarnation))
-        needs = list(self._of.catalog.drivers[command.driver].needs)
+        needs: list[Value] = list(self._of.catalog.drivers[command.driver].needs)
         peer = PeerUp(command.driver, command.incarnation, endpoint, body.pid, needs)
         self.up[command.driver] = peer
         self._tell_peers_of(command.driver, peer)

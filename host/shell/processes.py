@@ -110,7 +110,7 @@ class Zygote:
 
     def hear(self) -> list[tuple[dict[str, Any], int]]:
         """Return what it said since, each with the pidfd that came along (or -1)."""
-        words = []
+        words: list[tuple[dict[str, Any], int]] = []
         while True:
             try:
                 data, fds, _, _ = socket.recv_fds(self.channel, zygote.ORDER_BYTES_MAX, 1)
