@@ -80,6 +80,8 @@ class Ending:
         with roster.changing(uuid):
             if roster.guests.get(uuid) is not guest:
                 return
+            # Takes its last word, too, and leaves no zombie.
+            guest.process.is_gone(KILL_LIMIT_S)
             why = guest.ending or "crashed"
             self.record(uuid, why, intent)
             roster.remove(guest)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
@@ -63,6 +63,8 @@ class Monitors:
         self._watched: dict[str, int] = {}
         self._expectations = Expectations()
         self.expecting = self._expectations.expecting
+        self._closing = threading.Lock()
+        self._closed = False
         self._loop = asyncio.new_event_loop()
         # What the tasks of a dying connection still have to say, nobody needs: see `lost` and `died`.
         self._loop.set_exception_handler(lambda _loop, _context: None)
@@ -78,7 +80,7 @@ class Monitors:
 
     def begin_attach(self, uuid: str, limit_s: float = GREETING_LIMIT_S) -> Future[Greeting]:
         """Begin to attach; many guests at a time. The future raises MonitorSilent."""
-        return asyncio.run_coroutine_threadsafe(self._attach(uuid, limit_s), self._loop)
+        return self._begin(uuid, self._attach(uuid, limit_s))
 
     async def _attach(self, uuid: str, limit_s: float) -> Greeting:
         await self._detach(uuid)
@@ -135,7 +137,9 @@ class Monitors:
 
     def watch(self, uuid: str, pidfd: int) -> None:
         """Hear of the death of a guest's process."""
-        self._loop.call_soon_threadsafe(self._watch, uuid, pidfd)
+        with self._closing:
+            if not self._closed:
+                self._loop.call_soon_threadsafe(self._watch, uuid, pidfd)
 
     def _watch(self, uuid: str, pidfd: int) -> None:
         self._watched[uuid] = pidfd
@@ -148,7 +152,8 @@ class Monitors:
 
     def forget(self, uuid: str) -> None:
         """Let go of a guest that is gone: its pidfd and its connection. Returns once nothing of it is in use here."""
-        self._run(uuid, self._forget(uuid), COMMAND_LIMIT_S)
+        if not self._closed:
+            self._run(uuid, self._forget(uuid), COMMAND_LIMIT_S)
 
     async def _forget(self, uuid: str) -> None:
         pidfd = self._watched.pop(uuid, None)
@@ -185,12 +190,21 @@ class Monitors:
             raise MonitorSilent(f"its monitor went away during {command} ({_cause(error)})", subject=f"guest {uuid}") from None
 
     def _run(self, uuid: str, work: Coroutine[Any, Any, Any], limit_s: float) -> Any:
-        return self._result(uuid, asyncio.run_coroutine_threadsafe(work, self._loop), limit_s)
+        return self._result(uuid, self._begin(uuid, work), limit_s)
+
+    def _begin(self, uuid: str, work: Coroutine[Any, Any, Any]) -> Future[Any]:
+        with self._closing:
+            if not self._closed:
+                return asyncio.run_coroutine_threadsafe(work, self._loop)
+        work.close()
+        raise MonitorSilent("this driver is ending", subject=f"guest {uuid}", hint="the guest runs on")
 
     @staticmethod
     def _result(uuid: str, future: Future[Any], limit_s: float) -> Any:
         try:
             return future.result(limit_s)
+        except CancelledError:
+            raise MonitorSilent("this driver is ending", subject=f"guest {uuid}", hint="the guest runs on") from None
         except (TimeoutError, FutureTimeout):
             future.cancel()
             reason = f"its monitor did not answer within {limit_s:g} s"
@@ -200,9 +214,20 @@ class Monitors:
         """Disconnect from everybody and end the thread. Guests run on."""
         for uuid in list(self._clients):
             self.detach(uuid)
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        with self._closing:
+            self._closed = True
+            asyncio.run_coroutine_threadsafe(self._give_up(), self._loop)
         self._thread.join(COMMAND_LIMIT_S)
         self._loop.close()
+
+    async def _give_up(self) -> None:
+        """End what is still under way: whoever waits for it hears that it was cancelled."""
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        if others:
+            await asyncio.wait(others, timeout=GOODBYE_LIMIT_S)
+        self._loop.stop()
 
 
 def _cause(error: BaseException) -> str:

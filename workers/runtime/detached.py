@@ -7,6 +7,7 @@ import resource
 import select
 import signal
 import subprocess
+import threading
 import time
 import weakref
 from dataclasses import dataclass, field
@@ -51,6 +52,7 @@ class Detached:
     """How it ended ("exit 1", "signal 9"), as far as the kernel tells us: only our own children leave a word."""
 
     _gone: bool = field(default=False, repr=False)
+    _reaping: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def __post_init__(self) -> None:
         weakref.finalize(self, os.close, self.pidfd)
@@ -61,15 +63,16 @@ class Detached:
             poller = select.poll()
             poller.register(self.pidfd, select.POLLIN)
             if poller.poll(timeout_s * 1000):
-                self._reap()
-                self._gone = True
+                with self._reaping:
+                    self._reap()
+                    self._gone = True
         return self._gone
 
     def _reap(self) -> None:
         try:
             found = os.waitid(os.P_PIDFD, self.pidfd, os.WEXITED | os.WNOHANG)
         except ChildProcessError:
-            # Not our child (an earlier life of this driver started it), or another thread was quicker.
+            # Not our child (an earlier life of this driver started it), or it was reaped before.
             return
         if found is not None:
             self.how = f"{'exit' if found.si_code == os.CLD_EXITED else 'signal'} {found.si_status}"
