@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tierhost.host.cli.connecting import connect, root_of
-from tierhost.ipc.errors import DeadlineExceeded, PeerDied
+from tierhost.ipc.errors import DeadlineExceeded
 
 if TYPE_CHECKING:
     import argparse
@@ -67,13 +67,9 @@ def down(arguments: argparse.Namespace) -> int:
         pidfd = os.pidfd_open(client.host("status")["host"]["pid"])
         try:
             client.host("shutdown", deadline_s=arguments.deadline, save=arguments.save, force=arguments.leave_guests)
-        except PeerDied:
-            # Its last word may have gone with it. A host that ended takes its socket's name away; one that died did not.
             _wait(pidfd, end_s)
-            if root_of(arguments).host_socket.exists():
-                raise
-        _wait(pidfd, end_s)
-    os.close(pidfd)
+        finally:
+            os.close(pidfd)
     return 0
 
 

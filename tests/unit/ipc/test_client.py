@@ -134,6 +134,30 @@ def test_a_change_lost_with_its_host_is_not_asked_again_and_not_waited_for(
     assert host.asked.count("worker_restart") == 1
 
 
+def test_a_shutdown_whose_answer_was_lost_is_done_when_the_host_took_its_name_away(
+    client: Client, host: FakeHost, body: subprocess.Popen[bytes], root: Root
+) -> None:
+    def ended() -> Any:
+        root.host_socket.unlink()
+        body.kill()
+        return NotImplemented
+
+    host.methods["shutdown"] = ended
+    assert client.host("shutdown") is None
+
+
+def test_a_shutdown_of_a_host_that_died_of_it_is_not_taken_for_done(
+    client: Client, host: FakeHost, body: subprocess.Popen[bytes]
+) -> None:
+    def died() -> Any:
+        body.kill()
+        return NotImplemented
+
+    host.methods["shutdown"] = died
+    with pytest.raises(OutcomeUnknown, match="it ended before it answered shutdown"):
+        client.host("shutdown")
+
+
 # Events.
 
 
