@@ -110,10 +110,12 @@ def test_down_is_refused_while_a_driver_holds_it_off(site: Site) -> None:
     running = site.start(Echo)
     with site.client() as client:
         client.call("echo.hold", "2 guests are running")
+        until(lambda: client.host("status")["host"]["inhibitors"], "the host knows")
         with pytest.raises(TierhostError, match="2 guests are running"):
             client.host("shutdown")
         assert site.driver("echo")["phase"] == "READY"
         client.call("echo.hold", "")
+        until(lambda: not client.host("status")["host"]["inhibitors"], "the host knows")
         client.host("shutdown")
     assert running.process.wait(20) == 0
 
