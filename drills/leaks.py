@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 from pathlib import Path
 
 
@@ -37,3 +38,10 @@ def loops(folder: Path) -> list[str]:
         except OSError:
             continue
     return found
+
+
+def wait_readable(pidfd: int, limit_s: float) -> bool:
+    """Wait until a process, by its pidfd, has ended. Returns whether it has."""
+    poller = select.poll()
+    poller.register(pidfd, select.POLLIN)
+    return bool(poller.poll(limit_s * 1000))

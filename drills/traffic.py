@@ -32,7 +32,7 @@ class Sample:
 
 @dataclass(slots=True)
 class Traffic:
-    """One client thread per driver, calling one harmless method again and again until told to stop."""
+    """One client thread per driver, calling one harmless method ("DRIVER.METHOD") again and again until told to stop."""
 
     root: Root
     methods: Mapping[str, str]
@@ -58,7 +58,7 @@ class Traffic:
                 start_s = time.monotonic()
                 error = ""
                 try:
-                    client.call(f"{driver}.{method}", changes=False)
+                    client.call(method, changes=False)
                 except TierhostError as failure:
                     error = f"{type(failure).__name__}: {failure}"
                 self.samples.append(Sample(driver, start_s, time.monotonic() - start_s, error))

@@ -1,0 +1,312 @@
+"""The demonstration: a site is started, everything of it is killed in turn, and what survived is counted."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from tierhost.drills import leaks
+from tierhost.drills.example_site import Ability, ExampleSite, ability
+from tierhost.drills.sweeping import sweep
+from tierhost.drills.traffic import Traffic
+from tierhost.host import launch
+from tierhost.ipc.client import Client
+from tierhost.ipc.errors import OutcomeUnknown, TierhostError
+from tierhost.ipc.paths import Root
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+QUESTIONS: Final = {
+    "secret": "secret.secret_list",
+    "storage": "storage.storage_pool_list",
+    "qemu": "qemu.domain_list",
+}
+"""A harmless call for each driver."""
+
+BACK_LIMIT_S: Final = 20.0
+GONE_LIMIT_S: Final = 5.0
+LOOK_AGAIN_S: Final = 0.02
+QUIET_CALLS: Final = 30
+"""So many calls are made between two crashes."""
+
+COLUMNS: Final = ("killed", "calls meanwhile", "failed in other drivers", "serving again", "guests lost", "pools lost")
+
+
+@dataclass(slots=True)
+class Row:
+    """One crash, and what it did."""
+
+    killed: str
+    calls: int | None
+    failed: list[str]
+    again_s: float
+    guests_lost: int
+    pools_lost: int
+
+    def cells(self) -> tuple[str, ...]:
+        """As the table shows it."""
+        told = ("-", "-") if self.calls is None else (str(self.calls), str(len(self.failed)))
+        again = f"{self.again_s * 1000:.0f} ms"
+        return (self.killed, *told, again, str(self.guests_lost), str(self.pools_lost))
+
+
+class Demo:
+    """One run. What it does is said on standard output, as it happens."""
+
+    def __init__(self, folder: Path, can: Ability) -> None:
+        self.folder = folder
+        self.can = can
+        self.rows: list[Row] = []
+        self.root = Root.under(folder)
+        self.site = ExampleSite(folder / "site", can)
+        self._guest_pids: dict[str, int] = {}
+
+    def run(self) -> None:
+        """Start, set up, kill, count. Raises TierhostError if something does not come back."""
+        self._start()
+        with self._client() as client:
+            self._set_up(client)
+            methods = {driver: method for driver, method in QUESTIONS.items() if driver != "qemu" or self.can.guests}
+            say("", "Now everything is killed in turn (kill -9), while clients keep calling every driver:")
+            with Traffic(self.root, methods) as traffic:
+                for driver in methods:
+                    self._kill_worker(client, traffic, driver)
+                self._kill_host(client, traffic)
+            self._kill_everything()
+
+    def _start(self) -> None:
+        began_s = time.monotonic()
+        launch.start(self.root, self.folder)
+        say(f"host started: every tier is ready {(time.monotonic() - began_s) * 1000:.0f} ms after the command")
+        with self._client() as client:
+            status = client.host("status")
+            for tier in status["tiers"]:
+                workers = [row for row in status["drivers"] if row["tier"] == tier["name"]]
+                each = ", ".join(f"{row['name']} (pid {row['pid']}, {row['phase'].lower()})" for row in workers)
+                say(f"  tier {tier['name']:<10} {tier['state']}: {each}")
+
+    def _client(self) -> Client:
+        return Client(self.root, deadline_s=BACK_LIMIT_S)
+
+    def _set_up(self, client: Client) -> None:
+        site = self.site
+        site.define_secret(client)
+        site.start_pools(client)
+        kind = "mounted from an image" if self.can.mounts else "a directory"
+        say(f"pools: images starts at every boot; vault does not, and was started once by a call ({kind})")
+        site.make_volumes(client)
+        site.start_guests(client)
+        for row in self._guests(client):
+            say(f"guest {row['name']}: {row['state']}, pid {row['pid']}")
+            self._guest_pids[row["name"]] = row["pid"]
+        if "ledger" in site.guests:
+            say("guest ledger runs on an encrypted disk; its key went from worker to worker, over a socket of their own")
+        try:
+            client.call("secret.secret_get_value", site.secret_uuid, changes=False)
+        except TierhostError as refused:
+            say(f"we ask for that key, too, and are refused: {refused.text}")
+
+    # Crashes.
+
+    def _kill_worker(self, client: Client, traffic: Traffic, driver: str) -> None:
+        before = self._life(client, driver)
+        since_s = time.monotonic()
+        os.kill(before["pid"], signal.SIGKILL)
+        client.call(QUESTIONS[driver], changes=False)
+        again_s = time.monotonic() - since_s
+        now = client.wait_until(lambda: self._later_life(client, before), f"{driver} has a new life")
+        self._let_traffic_run(traffic, driver)
+        lives = [f"life {life['incarnation']} (pid {life['pid']})" for life in (before, now)]
+        say(f"  {driver}: {lives[0]} killed, {lives[1]} serves")
+        self._count(client, traffic, f"{driver} worker", since_s, again_s, other_than=driver)
+
+    def _kill_host(self, client: Client, traffic: Traffic) -> None:
+        before = client.host("status")
+        since_s = time.monotonic()
+        kill_and_wait(before["host"]["pid"])
+        launch.start(self.root, self.folder)
+        with self._client() as anew:
+            now = anew.host("status")
+            again_s = time.monotonic() - since_s
+            pids = [{row["name"]: row["pid"] for row in status["drivers"]} for status in (before, now)]
+            kept = sum(1 for name, pid in pids[0].items() if pids[1].get(name) == pid)
+            self._let_traffic_run(traffic)
+            hosts = [status["host"]["pid"] for status in (before, now)]
+            say(f"  host: pid {hosts[0]} killed, pid {hosts[1]} adopted {kept} of {len(pids[0])} live workers")
+
+            self._count(anew, traffic, "host", since_s, again_s)
+
+    def _kill_everything(self) -> None:
+        """Host, workers and spares at once: everything but guests."""
+        with self._client() as client:
+            guests = {row["pid"] for row in self._guests(client)}
+        since_s = time.monotonic()
+        for pid in leaks.processes(self.folder):
+            if pid not in guests:
+                kill_and_wait(pid)
+        launch.start(self.root, self.folder)
+        with self._client() as client:
+            for method in QUESTIONS.values() if self.can.guests else list(QUESTIONS.values())[:2]:
+                client.call(method, changes=False)
+            again_s = time.monotonic() - since_s
+            say("  everything but the guests, at once: killed and started again")
+            self._count(client, None, "everything at once", since_s, again_s)
+
+    def _count(
+        self, client: Client, traffic: Traffic | None, killed: str, since_s: float, again_s: float, *, other_than: str = ""
+    ) -> None:
+        failed = [] if traffic is None else traffic.failures(since_s, other_than=other_than)
+        running = {row["name"] for row in self._guests(client) if row["state"] == "running" and self._same(row)}
+        active = {row["name"] for row in client.call("storage.storage_pool_list", changes=False) if row["state"] == "active"}
+        self.rows.append(
+            Row(
+                killed,
+                None if traffic is None else traffic.count(since_s),
+                [f"{sample.driver}: {sample.error}" for sample in failed],
+                again_s,
+                len(set(self.site.guests) - running),
+                len(set(self.site.pools) - active),
+            )
+        )
+
+    def _same(self, row: dict[str, Any]) -> bool:
+        return self._guest_pids[row["name"]] == int(row["pid"])
+
+    def _guests(self, client: Client) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = client.call("qemu.domain_list", changes=False) if self.can.guests else []
+        return rows
+
+    @staticmethod
+    def _life(client: Client, driver: str) -> dict[str, Any]:
+        rows: list[dict[str, Any]] = client.host("status")["drivers"]
+        return next(row for row in rows if row["name"] == driver)
+
+    def _later_life(self, client: Client, before: dict[str, Any]) -> dict[str, Any] | None:
+        row = self._life(client, before["name"])
+        return row if row["phase"] == "READY" and row["incarnation"] > before["incarnation"] else None
+
+    @staticmethod
+    def _let_traffic_run(traffic: Traffic, driver: str = "") -> None:
+        """Wait until so many more calls were answered, at least one by the driver that was killed."""
+        since_s = time.monotonic()
+        deadline_s = since_s + BACK_LIMIT_S
+        while time.monotonic() < deadline_s:
+            answered = [sample.driver for sample in list(traffic.samples) if sample.at_s >= since_s]
+            if len(answered) >= QUIET_CALLS and (not driver or driver in answered):
+                return
+            time.sleep(LOOK_AGAIN_S)
+
+    # The end.
+
+    def take_down(self) -> None:
+        """End guests, pools and the host, in the order a person would."""
+        with self._client() as client:
+            self.site.take_down(client)
+            pid = client.host("status")["host"]["pid"]
+            pidfd = os.pidfd_open(pid)
+            try:
+                client.host("shutdown", deadline_s=BACK_LIMIT_S)
+            except OutcomeUnknown:
+                # Its last word may have gone with it: that it is gone, and took its socket's name away, says the same.
+                say("the host was gone before it had said goodbye")
+        wait_gone(pidfd, BACK_LIMIT_S)
+        if self.root.host_socket.exists():
+            raise TierhostError("the host died instead of ending", subject=f"pid {pid}")
+
+    def leaked(self) -> list[str]:
+        """What is left of the site, though it should not be."""
+        found = [f"process {pid}" for pid in leaks.processes(self.folder)]
+        found += [f"mount {place}" for place in leaks.mounts(self.folder)] + [
+            f"loop device {name}" for name in leaks.loops(self.folder)
+        ]
+        return found + [f"socket {path}" for path in self.folder.rglob("*") if path.is_socket()]
+
+
+def kill_and_wait(pid: int) -> None:
+    """SIGKILL, and wait for the end."""
+    try:
+        pidfd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    wait_gone(pidfd, GONE_LIMIT_S)
+
+
+def wait_gone(pidfd: int, limit_s: float) -> None:
+    """Wait until the process of this descriptor has ended, and close it."""
+    leaks.wait_readable(pidfd, limit_s)
+    os.close(pidfd)
+
+
+def say(*lines: str) -> None:
+    """Tell what happens."""
+    for line in lines:
+        print(line, flush=True)
+
+
+def print_table(rows: list[Row], leaked: list[str]) -> None:
+    """What it comes to."""
+    table = [COLUMNS, *(row.cells() for row in rows)]
+    widths = [max(len(line[column]) for line in table) for column in range(len(COLUMNS))]
+    say("")
+    for number, line in enumerate(table):
+        say("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+        if number == 0:
+            say("  ".join("-" * width for width in widths))
+    for row in rows:
+        say(*(f"  {row.killed}: {failure}" for failure in row.failed[:5]))
+    say("", f"left behind (processes, mounts, loop devices, sockets): {len(leaked)}", *(f"  {thing}" for thing in leaked))
+
+
+@contextmanager
+def private_folder(*, keep: bool) -> Iterator[Path]:
+    """A folder for one site; whatever happens, no process and no mount of it is left."""
+    folder = Path(tempfile.mkdtemp(prefix="tierhost-demo-"))
+    try:
+        yield folder
+    finally:
+        sweep(folder)
+        if keep:
+            say(f"its directory is left for a look: {folder}")
+        else:
+            shutil.rmtree(folder)
+
+
+def main() -> int:
+    """Run the demonstration. Returns 0 if nothing was lost and nothing is left, 1 if something was."""
+    parser = argparse.ArgumentParser(prog="tierhost demo")
+    parser.add_argument("--keep", action="store_true")
+    arguments = parser.parse_args()
+    began_s = time.monotonic()
+    can = ability()
+    say(*(f"note: {missing}" for missing in can.missing))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    with private_folder(keep=arguments.keep) as folder:
+        demo = Demo(folder, can)
+        demo.run()
+        demo.take_down()
+        leaked = demo.leaked()
+        print_table(demo.rows, leaked)
+        lost = [row for row in demo.rows if row.failed or row.guests_lost or row.pools_lost]
+        say(f"done in {time.monotonic() - began_s:.1f} s: " + ("something was lost" if lost or leaked else "nothing was lost"))
+        return 1 if lost or leaked else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
+    except TierhostError as error:
+        print(f"tierhost demo: {error}", file=sys.stderr)
+        sys.exit(1)

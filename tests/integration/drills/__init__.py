@@ -1,0 +1,1 @@
+"""Drills, run as their users run them."""
