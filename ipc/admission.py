@@ -24,6 +24,9 @@ STRANGERS_MAX = 64
 STRANGERS_PER_PEER_MAX = 8
 """Requests that wait for such a word, in all and of one process; one more is judged by what is known now."""
 
+METHOD_CHARS_QUOTED = 64
+HINT_CHARS_MAX = 1_000
+
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
@@ -94,11 +97,20 @@ class Admission:
         reason = f"{whose} too many requests open"
         raise Busy(reason, subject=f"driver {self._driver}", hint="wait for answers before asking more")
 
+    def _what_there_is(self, asked: str) -> str:
+        from difflib import get_close_matches  # noqa: PLC0415  # 3 ms that only a mistake needs
+
+        public = sorted(name for name, service in self._offers.items() if not service)
+        near = get_close_matches(asked[:METHOD_CHARS_QUOTED], public)
+        if near:
+            return f"did you mean {' or '.join(near)}?"
+        return f"it has {', '.join(public)}"[:HINT_CHARS_MAX]
+
     def _authorise(self, arrival: Arrival, entry: Entry | None) -> None:
         method = arrival.request.method
         if method not in self._offers:
-            reason = f"it has no method '{method[:64]}'"
-            raise NoSuchMethod(reason, subject=f"driver {self._driver}", hint="`tierhost check` lists every driver's methods")
+            reason = f"it has no method '{method[:METHOD_CHARS_QUOTED]}'"
+            raise NoSuchMethod(reason, subject=f"driver {self._driver}", hint=self._what_there_is(method))
         if self._offers[method]:
             if entry is None:
                 reason = f"{method} is a service for workers, and pid {arrival.peer.pid} is none"

@@ -15,12 +15,25 @@ if TYPE_CHECKING:
 
 EXIT_USAGE = 2
 
-EPILOG = """exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted
+EPILOG = """commands (each has --help):
+{commands}
+
+exit codes: 0 done, 1 failed and said why, 2 wrong usage, 130 interrupted
 
 examples:
   tierhost --root /tmp/site up --detach
   tierhost --root /tmp/site call storage.storage_pool_define_xml @pool.xml
   tierhost --root /tmp/site status --format json
+"""
+
+ARGUMENTS = """an ARG is JSON (3, true, null, "3", {"a": 1}) or else text as it is;
+  @FILE is the text of a file, @@FILE its bytes; @- and @@- read standard input;
+  KEY=ARG goes by name
+
+examples:
+  tierhost call secret.secret_list
+  tierhost call storage.storage_pool_define_xml @pool.xml
+  tierhost call qemu.domain_create web flags=1
 """
 
 
@@ -53,22 +66,39 @@ def parser() -> Parser:
     """Build the parser of all commands."""
     whole = Parser(
         prog="tierhost",
+        usage="tierhost [--root DIR] [-q] COMMAND ...",
         description="runs every state driver in a worker process of its own, tier by tier",
-        epilog=EPILOG,
-        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, max_help_position=28),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     whole.add_argument("--version", action="version", version=f"tierhost {__version__}")
     whole.add_argument("--root", type=Path, metavar="DIR", help="put state, runtime and sockets under one private directory")
     whole.add_argument("-q", "--quiet", action="store_true", help="print results only")
-    commands = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = Commands(
+        whole.add_subparsers(dest="command", required=True, metavar="COMMAND", prog="tierhost", help=argparse.SUPPRESS)
+    )
     _hosting(commands)
     _looking(commands)
     _asking(commands)
+    listing = "\n".join(f"  {name:16}{what}" for name, what in commands.listed)
+    whole.epilog = EPILOG.replace("{commands}", listing)
     return whole
 
 
-def _hosting(commands: argparse._SubParsersAction[Parser]) -> None:
-    up = commands.add_parser("up", help="start a host, or adopt what a killed one left")
+class Commands:
+    """Adds commands, and lists them: argparse's own list breaks lines at our longer names."""
+
+    def __init__(self, choices: argparse._SubParsersAction[Parser]) -> None:
+        self._choices = choices
+        self.listed: list[tuple[str, str]] = []
+
+    def add(self, name: str, what: str, *, more: str = "") -> Parser:
+        """Make the parser of one command: `what` it does in a line, `more` below its options."""
+        self.listed.append((name, what))
+        return self._choices.add_parser(name, description=what, epilog=more, formatter_class=argparse.RawDescriptionHelpFormatter)
+
+
+def _hosting(commands: Commands) -> None:
+    up = commands.add("up", "start a host, or adopt what a killed one left")
     up.add_argument("--flat", action="store_true", help="one tier and no barrier: shows the race that tiers prevent")
     up.add_argument("--detach", action="store_true", help="return once every tier is as far as it gets; print the host's pid")
     up.add_argument(
@@ -76,50 +106,47 @@ def _hosting(commands: argparse._SubParsersAction[Parser]) -> None:
     )
     up.add_argument("--config", type=Path, metavar="FILE", help="configuration (TOML)")
     up.add_argument("--ready-fd", type=int, help=argparse.SUPPRESS)
-    down = commands.add_parser("down", help="end the host, highest tier first")
+    down = commands.add("down", "end the host, highest tier first; guests hold it off")
     guests = down.add_mutually_exclusive_group()
     guests.add_argument("--save", action="store_true", help="save running guests first, because the machine goes down")
     guests.add_argument("--leave-guests", action="store_true", help="end although guests run; they run on")
     _deadline(down, 300.0)
-    demo = commands.add_parser("demo", help="kill everything in turn, and print what survived")
+    demo = commands.add("demo", "kill everything in turn, and print what survived")
     demo.add_argument("--keep", action="store_true", help="leave the demo's directory for a look")
 
 
-def _looking(commands: argparse._SubParsersAction[Parser]) -> None:
-    status = commands.add_parser("status", help="tiers, drivers, and what is wrong with them")
+def _looking(commands: Commands) -> None:
+    status = commands.add("status", "show tiers, drivers, and what is wrong with them")
     status.add_argument("--watch", action="store_true", help="show it again whenever something happens")
     _format(status)
-    events = commands.add_parser("events", help="what happened")
+    events = commands.add("events", "show what happened")
     events.add_argument("--follow", action="store_true", help="go on with what happens from now on")
     events.add_argument("--since", type=int, default=0, metavar="N", help="only events after number N")
     _format(events)
-    story = commands.add_parser("story", help="what happened to one driver lately, in words")
+    story = commands.add("story", "tell what happened to one driver lately, in words")
     story.add_argument("name", metavar="DRIVER")
-    check = commands.add_parser("check", help="check every driver: manifest, verbs, methods, docs; needs no running host")
+    check = commands.add("check", "look at every driver's manifest, verbs, methods and README, without a host")
     check.add_argument("drivers", type=Path, nargs="*", metavar="DIR", help="folders of driver folders beside the installed ones")
     _format(check)
 
 
-def _asking(commands: argparse._SubParsersAction[Parser]) -> None:
-    call = commands.add_parser("call", help="call a method of a driver")
+def _asking(commands: Commands) -> None:
+    call = commands.add("call", "call a method of a driver", more=ARGUMENTS)
     call.add_argument("method", metavar="DRIVER.METHOD")
-    call.add_argument(
-        "args",
-        nargs="*",
-        metavar="ARG",
-        help="JSON, or text as it is; @FILE: the text of a file, @@FILE: its bytes; KEY=ARG: by name",
-    )
+    call.add_argument("args", nargs="*", metavar="ARG", help="see below")
     _deadline(call, 30.0)
     _format(call)
     for command, what in (
-        ("worker-restart", "end a worker and start its next life"),
-        ("worker-stop", "take a driver down until it is released"),
-        ("worker-release", "let a stopped or quarantined driver live again"),
+        ("worker-restart", "end a worker, and wait until its next life serves"),
+        ("worker-stop", "take a driver down until it is released, and wait until it is"),
+        ("worker-release", "let a stopped or quarantined driver live again, and wait until it serves"),
     ):
-        worker = commands.add_parser(command, help=what)
+        worker = commands.add(command, what)
         worker.add_argument("name", metavar="DRIVER")
-    reload = commands.add_parser("reload", help="let drivers read their definitions again")
-    reload.add_argument("name", nargs="?", default="", metavar="DRIVER")
+        _deadline(worker, 60.0)
+    reload = commands.add("reload", "let drivers read their definitions again")
+    reload.add_argument("name", nargs="?", default="", metavar="DRIVER", help="default: every driver")
+    _deadline(reload, 60.0)
 
 
 def _format(command: Parser) -> None:

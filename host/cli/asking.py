@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tierhost.host.cli import output
 from tierhost.host.cli.arguments import UsageError
 from tierhost.host.cli.connecting import connect
+from tierhost.host.cli.settling import AT_REST, DOWN, SERVES, settle
+from tierhost.ipc.limits import FRAME_BYTES_MAX
 
 if TYPE_CHECKING:
     import argparse
@@ -39,12 +43,12 @@ def read_arguments(texts: Iterable[str]) -> tuple[list[Any], dict[str, Any]]:
 
 
 def read_argument(text: str) -> Any:
-    """A file's text (@FILE), a file's bytes (@@FILE), JSON if it is JSON, else the text itself."""
+    """A file's text (@FILE), a file's bytes (@@FILE), JSON if it is JSON, else the text itself. "-" is standard input."""
     if text.startswith("@@"):
-        return Path(text[2:]).read_bytes()
+        return _read(text[2:])
     if text.startswith("@"):
         try:
-            return Path(text[1:]).read_text(encoding="utf-8")
+            return _read(text[1:]).decode()
         except UnicodeDecodeError:
             raise UsageError(f"{text[1:]} is not text", hint=f"@{text} sends its bytes") from None
     try:
@@ -53,27 +57,37 @@ def read_argument(text: str) -> Any:
         return text
 
 
+def _read(name: str) -> bytes:
+    """Everything that a file says, or standard input; bounded by what one message may carry."""
+    with contextlib.nullcontext(sys.stdin.buffer) if name == "-" else Path(name).open("rb") as file:
+        found = file.read(FRAME_BYTES_MAX + 1)
+    if len(found) > FRAME_BYTES_MAX:
+        raise UsageError(f"{name} has more than {FRAME_BYTES_MAX} bytes, the limit of one message")
+    return found
+
+
 def worker_restart(arguments: argparse.Namespace) -> int:
-    """End a worker and start its next life."""
-    return _ask(arguments, "worker_restart")
+    """End a worker; return when its next life serves."""
+    return _ask(arguments, "worker_restart", SERVES)
 
 
 def worker_stop(arguments: argparse.Namespace) -> int:
-    """Take a driver down until it is released."""
-    return _ask(arguments, "worker_stop")
+    """Take a driver down until it is released; return when it is down."""
+    return _ask(arguments, "worker_stop", DOWN)
 
 
 def worker_release(arguments: argparse.Namespace) -> int:
-    """Let a stopped or quarantined driver live again."""
-    return _ask(arguments, "worker_release")
+    """Let a stopped or quarantined driver live again; return when it serves."""
+    return _ask(arguments, "worker_release", SERVES)
 
 
 def reload(arguments: argparse.Namespace) -> int:
-    """Let one driver, or all, read their definitions again."""
-    return _ask(arguments, "reload")
+    """Let one driver, or all, read their definitions again; return when they have."""
+    return _ask(arguments, "reload", AT_REST)
 
 
-def _ask(arguments: argparse.Namespace, method: str) -> int:
+def _ask(arguments: argparse.Namespace, method: str, wanted: frozenset[str]) -> int:
     with connect(arguments) as client:
         client.host(method, arguments.name)
+        settle(client, arguments.name, wanted, arguments.deadline)
     return 0

@@ -40,6 +40,7 @@ class Control:
         self._of = equipment
         self._orders = orders
         self._asked: list[Event] = []
+        self._unconfirmed: list[Pending] = []
         self._shutdown: list[Pending] = []
         self._methods: dict[str, Callable[..., Value]] = {
             "status": self.status,
@@ -57,6 +58,12 @@ class Control:
         asked, self._asked = self._asked, []
         return asked
 
+    def confirm(self) -> None:
+        """Answer those whose events the core has taken by now: whoever looks afterwards sees that it has begun."""
+        for pending in self._unconfirmed:
+            self._reply(pending.routing_id, pending.request, None)
+        self._unconfirmed.clear()
+
     def answer(self, routing_id: bytes, peer: PeerCredentials, request: Request) -> None:
         """Run one request. The caller must be root or whoever runs this host."""
         try:
@@ -70,7 +77,12 @@ class Control:
             if method is None:
                 reason = f"the host has no method '{request.method}'"
                 raise NoSuchMethod(reason, hint=f"it has {', '.join(sorted([*self._methods, 'shutdown']))}")
-            self._reply(routing_id, request, method(*request.args, **request.kwargs))
+            asked_before = len(self._asked)
+            value = method(*request.args, **request.kwargs)
+            if len(self._asked) > asked_before:
+                self._unconfirmed.append(Pending(routing_id, request))
+            else:
+                self._reply(routing_id, request, value)
         except TypeError as error:
             self._fail(routing_id, request, DriverError(f"host.{request.method}: {error}", code=Code.INVALID_ARG))
         except TierhostError as error:

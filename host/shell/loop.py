@@ -87,6 +87,7 @@ class Loop:
         for ready in self._of.poller.poll(self._wait_s()):
             self._ready(ready)
         self.tell(self._control.asked())
+        self._control.confirm()
         self._bury_again()
         now_s = time.monotonic()
         if now_s >= self._scan_deadline_s:

@@ -195,7 +195,8 @@ class Orders:
     def _publish_tier(self, command: commands.PublishTier) -> Iterable[Event]:
         details = {"state": command.state, "reason": command.reason}
         self._of.publisher.say(time.monotonic(), "host", "tier", command.tier, details)
-        text = f"tier {command.tier} {command.state}" + (f": {command.reason}" if command.reason else "")
+        state = "ending" if self._of.core.is_stopping() else command.state
+        text = f"tier {command.tier} {state}" + (f": {command.reason}" if command.reason else "")
         self._of.readiness.tier(text)
         tiers = self._of.core.tiers()
         if all(tier.state in {"ready", "held"} for tier in tiers):

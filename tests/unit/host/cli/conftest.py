@@ -9,6 +9,7 @@ import pytest
 
 from tierhost.host.cli import asking, looking
 from tierhost.host.cli.main import main
+from tierhost.ipc.errors import DeadlineExceeded
 
 if TYPE_CHECKING:
     import argparse
@@ -41,6 +42,13 @@ class FakeClient:
 
     def host(self, method: str, *args: Any, **kwargs: Any) -> Any:
         return self.call(f"host.{method}", *args, **kwargs)
+
+    def wait_until(self, condition: Callable[[], Any], what: str, *, deadline_s: float) -> Any:
+        found = condition()
+        if found:
+            return found
+        assert deadline_s <= 0, f"this fake never changes, so nobody may wait for it: {what}"
+        raise DeadlineExceeded(what)
 
     def events(self, since: int = 0, *, follow: bool = False, timeout_s: float | None = None) -> Iterator[Event]:
         self.asked.append(("events", (since,), {"follow": follow}))
