@@ -10,17 +10,17 @@ import sys
 import tempfile
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tierhost.drills import leaks
 from tierhost.drills.example_site import Ability, ExampleSite, ability
+from tierhost.drills.report import Row, print_table, say
 from tierhost.drills.sweeping import sweep
 from tierhost.drills.traffic import Traffic
 from tierhost.host import launch
 from tierhost.ipc.client import Client
-from tierhost.ipc.errors import OutcomeUnknown, TierhostError
+from tierhost.ipc.errors import TierhostError
 from tierhost.ipc.paths import Root
 
 if TYPE_CHECKING:
@@ -35,29 +35,8 @@ QUESTIONS: Final = {
 
 BACK_LIMIT_S: Final = 20.0
 GONE_LIMIT_S: Final = 5.0
-LOOK_AGAIN_S: Final = 0.02
 QUIET_CALLS: Final = 30
 """So many calls are made between two crashes."""
-
-COLUMNS: Final = ("killed", "calls meanwhile", "failed in other drivers", "serving again", "guests lost", "pools lost")
-
-
-@dataclass(slots=True)
-class Row:
-    """One crash, and what it did."""
-
-    killed: str
-    calls: int | None
-    failed: list[str]
-    again_s: float
-    guests_lost: int
-    pools_lost: int
-
-    def cells(self) -> tuple[str, ...]:
-        """As the table shows it."""
-        told = ("-", "-") if self.calls is None else (str(self.calls), str(len(self.failed)))
-        again = f"{self.again_s * 1000:.0f} ms"
-        return (self.killed, *told, again, str(self.guests_lost), str(self.pools_lost))
 
 
 class Demo:
@@ -125,7 +104,7 @@ class Demo:
         client.call(QUESTIONS[driver], changes=False)
         again_s = time.monotonic() - since_s
         now = client.wait_until(lambda: self._later_life(client, before), f"{driver} has a new life")
-        self._let_traffic_run(traffic, driver)
+        traffic.wait_answers(QUIET_CALLS, driver, BACK_LIMIT_S)
         lives = [f"life {life['incarnation']} (pid {life['pid']})" for life in (before, now)]
         say(f"  {driver}: {lives[0]} killed, {lives[1]} serves")
         self._count(client, traffic, f"{driver} worker", since_s, again_s, other_than=driver)
@@ -140,7 +119,7 @@ class Demo:
             again_s = time.monotonic() - since_s
             pids = [{row["name"]: row["pid"] for row in status["drivers"]} for status in (before, now)]
             kept = sum(1 for name, pid in pids[0].items() if pids[1].get(name) == pid)
-            self._let_traffic_run(traffic)
+            traffic.wait_answers(QUIET_CALLS, "", BACK_LIMIT_S)
             hosts = [status["host"]["pid"] for status in (before, now)]
             say(f"  host: pid {hosts[0]} killed, pid {hosts[1]} adopted {kept} of {len(pids[0])} live workers")
 
@@ -195,17 +174,6 @@ class Demo:
         row = self._life(client, before["name"])
         return row if row["phase"] == "READY" and row["incarnation"] > before["incarnation"] else None
 
-    @staticmethod
-    def _let_traffic_run(traffic: Traffic, driver: str = "") -> None:
-        """Wait until so many more calls were answered, at least one by the driver that was killed."""
-        since_s = time.monotonic()
-        deadline_s = since_s + BACK_LIMIT_S
-        while time.monotonic() < deadline_s:
-            answered = [sample.driver for sample in list(traffic.samples) if sample.at_s >= since_s]
-            if len(answered) >= QUIET_CALLS and (not driver or driver in answered):
-                return
-            time.sleep(LOOK_AGAIN_S)
-
     # The end.
 
     def take_down(self) -> None:
@@ -214,14 +182,8 @@ class Demo:
             self.site.take_down(client)
             pid = client.host("status")["host"]["pid"]
             pidfd = os.pidfd_open(pid)
-            try:
-                client.host("shutdown", deadline_s=BACK_LIMIT_S)
-            except OutcomeUnknown:
-                # Its last word may have gone with it: that it is gone, and took its socket's name away, says the same.
-                say("the host was gone before it had said goodbye")
+            client.host("shutdown", deadline_s=BACK_LIMIT_S)
         wait_gone(pidfd, BACK_LIMIT_S)
-        if self.root.host_socket.exists():
-            raise TierhostError("the host died instead of ending", subject=f"pid {pid}")
 
     def leaked(self) -> list[str]:
         """What is left of the site, though it should not be."""
@@ -246,26 +208,6 @@ def wait_gone(pidfd: int, limit_s: float) -> None:
     """Wait until the process of this descriptor has ended, and close it."""
     leaks.wait_readable(pidfd, limit_s)
     os.close(pidfd)
-
-
-def say(*lines: str) -> None:
-    """Tell what happens."""
-    for line in lines:
-        print(line, flush=True)
-
-
-def print_table(rows: list[Row], leaked: list[str]) -> None:
-    """What it comes to."""
-    table = [COLUMNS, *(row.cells() for row in rows)]
-    widths = [max(len(line[column]) for line in table) for column in range(len(COLUMNS))]
-    say("")
-    for number, line in enumerate(table):
-        say("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
-        if number == 0:
-            say("  ".join("-" * width for width in widths))
-    for row in rows:
-        say(*(f"  {row.killed}: {failure}" for failure in row.failed[:5]))
-    say("", f"left behind (processes, mounts, loop devices, sockets): {len(leaked)}", *(f"  {thing}" for thing in leaked))
 
 
 @contextmanager

@@ -37,12 +37,14 @@ class Traffic:
     root: Root
     methods: Mapping[str, str]
     samples: list[Sample] = field(default_factory=list)
+    _news: threading.Condition = field(default_factory=threading.Condition)
     _stop: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
 
     def __enter__(self) -> Self:
         for driver, method in self.methods.items():
-            thread = threading.Thread(target=self._call, args=(driver, method), name=f"traffic-{driver}")
+            # Daemons: whoever is interrupted between two starts must be able to end.
+            thread = threading.Thread(target=self._call, args=(driver, method), name=f"traffic-{driver}", daemon=True)
             thread.start()
             self._threads.append(thread)
         return self
@@ -61,7 +63,20 @@ class Traffic:
                     client.call(method, changes=False)
                 except TierhostError as failure:
                     error = f"{type(failure).__name__}: {failure}"
-                self.samples.append(Sample(driver, start_s, time.monotonic() - start_s, error))
+                with self._news:
+                    self.samples.append(Sample(driver, start_s, time.monotonic() - start_s, error))
+                    self._news.notify_all()
+
+    def wait_answers(self, count: int, driver: str, limit_s: float) -> bool:
+        """Wait until so many more calls are over, one of them (if named) to this driver. Returns whether they are."""
+        since_s = time.monotonic()
+
+        def enough() -> bool:
+            fresh = [sample.driver for sample in self.samples if sample.at_s >= since_s]
+            return len(fresh) >= count and (not driver or driver in fresh)
+
+        with self._news:
+            return self._news.wait_for(enough, limit_s)
 
     def failures(self, since_s: float, *, other_than: str = "") -> list[Sample]:
         """Return the calls to other drivers that were made since, and failed."""

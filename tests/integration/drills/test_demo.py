@@ -51,8 +51,8 @@ def test_cut_short_it_leaves_nothing(folder: Path, number: signal.Signals) -> No
         try:
             assert any("killed in turn" in line for line in demo.stdout), "the site is up"
             demo.send_signal(number)
-            demo.stdout.read()
-            assert demo.wait(LIMIT_S) == 128 + number
+            demo.communicate(timeout=LIMIT_S)
+            assert demo.returncode == 128 + number
         finally:
             demo.kill()
     assert list(folder.iterdir()) == []
