@@ -51,6 +51,19 @@ def test_every_command_is_completed_by_the_shell() -> None:
     assert set(completed[1].split()) == {name for name, _ in commands()}
 
 
+def test_every_option_of_a_command_is_completed_by_the_shell() -> None:
+    completed = dict(re.findall(r"\[([a-z-]+)\]='([^']*)'", text("docs/completion.bash")))
+    for name, command in commands():
+        options = {
+            option
+            for action in command._actions
+            if action.help != "==SUPPRESS=="
+            for option in action.option_strings
+            if option not in {"-h", "--help"}
+        }
+        assert set(completed.get(name, "").split()) == options, name
+
+
 def test_every_key_of_a_manifest_is_in_the_tutorial() -> None:
     assert missing(set(catalog.KEYS), text("docs/tutorial.md")) == set()
 

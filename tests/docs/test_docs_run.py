@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -16,9 +15,7 @@ import pytest
 
 from tests.architecture.sources import ROOT
 from tests.docs.blocks import Command, File, matches, steps
-from tests.waiting import until
-from tierhost.host.shell import cgroups, procfs
-from tierhost.host.shell.lives import Lives
+from tests.ending import end_host
 from tierhost.ipc.paths import Root
 
 if TYPE_CHECKING:
@@ -38,20 +35,6 @@ def desk() -> Iterator[Path]:
     finally:
         end_host(Root.under(folder / "root"))
         shutil.rmtree(folder)
-
-
-def end_host(root: Root) -> None:
-    """Kill the host of a root, and then everything it left, by its own records."""
-    if root.lock.exists():
-        pid = root.lock.read_text().strip()
-        if pid and Path(f"/proc/{pid}/cmdline").exists() and str(root.run.parent) in Path(f"/proc/{pid}/cmdline").read_text():
-            os.kill(int(pid), signal.SIGKILL)
-    fence = cgroups.Fence.build(root.run)
-    for life in Lives(root.lives).read()[0] if root.lives.exists() else []:
-        if procfs.start_time(life.pid) == life.start_time:
-            cgroups.kill_all(life.cgroup, life.pid)
-    until(lambda: all(cgroups.remove(place) for place in fence.folders()), "every cgroup of the root is empty")
-    fence.remove()
 
 
 def run(command: Command, folder: Path) -> str:
