@@ -40,7 +40,7 @@ class Devices(QemuBase):
             self.plugging.plug(self.roster.running(found.uuid), xml, define=config)
             return
         with self.roster.changing(found.uuid):
-            self.plugging.redefine(self.roster.domains[found.uuid], add=xml)
+            self.plugging.redefine(self.roster.domains[found.uuid], add=xml, answer=True)
 
     @change()
     def domain_detach_device_flags(self, domain: str, xml: str, flags: int = 0) -> None:
@@ -48,11 +48,11 @@ class Devices(QemuBase):
         disk, _ = disk_from_text(check_text(xml, "the device"))
         found = self.roster.find(domain)
         live, config = self._scope(found, flags)
-        if live:
-            self.plugging.unplug(self.roster.running(found.uuid), disk.target)
         if config:
             with self.roster.changing(found.uuid):
-                self.plugging.redefine(self.roster.domains[found.uuid], remove=disk.target)
+                self.plugging.redefine(self.roster.domains[found.uuid], remove=disk.target, answer=not live)
+        if live:
+            self.plugging.unplug(self.roster.running(found.uuid), disk.target)
         self.supply.wait_heard()
 
     def _scope(self, domain: Domain, flags: int) -> tuple[bool, bool]:

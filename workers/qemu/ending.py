@@ -32,10 +32,11 @@ class Ending:
         self._monitors = monitors
         self._supply = supply
 
-    def end(self, guest: Guest, why: str, *, politely: bool = False) -> None:
+    def end(self, guest: Guest, why: str, *, politely: bool = False, answer: bool = True) -> None:
         """End a guest's process and all that is on record of it; hold its lock. Raises OPERATION_TIMEOUT.
 
-        The intent comes first: if we die in between, the next life goes through with it, and the call is answered.
+        The intent comes first: if we die in between, the next life goes through with it (`go_through`), and the call is
+        answered. `answer`: that it has ended is the whole answer to the call in progress.
         """
         intent = f"end {guest.uuid}"
         self._roster.context.run.intend(intent, {"uuid": guest.uuid, "why": why})
@@ -45,6 +46,11 @@ class Ending:
             with self._roster.context.run.transaction() as t:
                 t.abandon(intent)
             raise
+        self.ended(guest, answer=answer)
+
+    def go_through(self, guest: Guest, why: str) -> None:
+        """End a guest that an earlier life was about to end. Raises OPERATION_TIMEOUT."""
+        self._stop_process(guest, why, politely=False)
         self.ended(guest)
 
     def _stop_process(self, guest: Guest, why: str, *, politely: bool) -> None:
@@ -71,7 +77,7 @@ class Ending:
             self._roster.degrade(guest, f"it has ended, which cannot be recorded: {error}")
             self._roster.context.later(retry_s(attempt), lambda: self.ended_or_again(guest, attempt + 1))
 
-    def ended(self, guest: Guest, intent: str = "") -> None:
+    def ended(self, guest: Guest, intent: str = "", *, answer: bool = False) -> None:
         """Record that a guest whose process is dead is shut off. Runs once, whoever noticed first. Raises StoreFailed.
 
         `intent` is settled with it: what was to be done has led to this end.
@@ -83,7 +89,7 @@ class Ending:
             # Takes its last word, too, and leaves no zombie.
             guest.process.is_gone(KILL_LIMIT_S)
             why = guest.ending or "crashed"
-            self.record(uuid, why, intent)
+            self.record(uuid, why, intent, answer=answer)
             roster.remove(guest)
             self._monitors.forget(uuid)
             self._backend.sweep(uuid, entirely=uuid not in roster.domains)
@@ -93,11 +99,13 @@ class Ending:
         if guest.domain.volumes:
             self._supply.tell_storage()
 
-    def record(self, uuid: str, why: str, intent: str = "") -> None:
-        """Write down that a guest has ended, and answer whoever asked for it in an earlier life."""
+    def record(self, uuid: str, why: str, intent: str = "", *, answer: bool = False) -> None:
+        """Write down that a guest has ended, and answer whoever asked for it, now or in an earlier life."""
         with self._roster.context.run.transaction() as t:
             t.delete(GUESTS, uuid)
             if uuid in self._roster.domains:
                 t.put(ENDED, uuid, {"reason": why})
             for key in {f"end {uuid}", intent} & self._roster.context.run.intents().keys():
                 t.settle(key)
+            if answer:
+                t.reply(None)

@@ -82,15 +82,17 @@ class Plugging:
                 raise
 
     def _plugged(self, guest: Guest, xml: str, intent: str, *, define: bool) -> None:
-        if define:
-            self.redefine(self._roster.domains[guest.uuid], add=xml)
+        target = disk_from_text(xml)[0].target
+        definition = self._roster.domains.get(guest.uuid)
+        # A life before this one may have got so far.
+        if define and definition is not None and definition.disk(target) is None:
+            self.redefine(definition, add=xml)
         guest.domain = self._edited(guest.domain, add=xml)
         with self._roster.context.run.transaction() as t:
             t.put(GUESTS, guest.uuid, self._roster.guest_row(guest))
             t.settle(intent)
-        self._roster.context.emit(
-            "device-added", guest.domain.name, {"uuid": guest.uuid, "device": disk_from_text(xml)[0].target}
-        )
+            t.reply(None)
+        self._roster.context.emit("device-added", guest.domain.name, {"uuid": guest.uuid, "device": target})
 
     def settle(self, guest: Guest, facts: dict[str, Any]) -> None:
         """Settle a disk that was being plugged when we died: it is in, if QEMU has it. Hold the guest's lock."""
@@ -139,7 +141,9 @@ class Plugging:
                 return
             self._forget(guest, disk)
             guest.domain = self._edited(guest.domain, remove=disk.target)
-            self._roster.record(guest)
+            with self._roster.context.run.transaction() as t:
+                t.put(GUESTS, guest.uuid, self._roster.guest_row(guest))
+                t.reply(None)
         self._roster.context.emit("device-removed", guest.domain.name, {"uuid": guest.uuid, "device": disk.target})
         if disk.kind == "volume":
             self._supply.tell_storage()
@@ -166,8 +170,8 @@ class Plugging:
 
     # Definitions.
 
-    def redefine(self, domain: Domain, *, add: str = "", remove: str = "") -> None:
-        """Change the disks of a definition; hold the guest's lock."""
+    def redefine(self, domain: Domain, *, add: str = "", remove: str = "", answer: bool = False) -> None:
+        """Change the disks of a definition; hold the guest's lock. `answer`: that is all the call in progress is about."""
         changed = self._edited(domain, add=add, remove=remove)
         row = self._roster.context.persistent.get(DOMAINS, domain.uuid)
         if row is None:
@@ -176,6 +180,8 @@ class Plugging:
             )
         with self._roster.context.persistent.transaction() as t:
             t.put(DOMAINS, domain.uuid, {**row, "xml": changed.xml})
+            if answer:
+                t.reply(None)
         self._roster.define(changed)
 
     def _edited(self, domain: Domain, *, add: str = "", remove: str = "") -> Domain:

@@ -141,14 +141,7 @@ class Roster:
         with self._lock:
             others = [*self.domains.values(), *(guest.domain for guest in self.guests.values())]
         for other in others:
-            if other.name == domain.name and other.uuid != domain.uuid:
-                hint = "undefine it, or choose another name"
-                raise DriverError(f"domain '{domain.name}' already exists with uuid {other.uuid}", code=Code.DOM_EXIST, hint=hint)
-            if other.uuid == domain.uuid and other.name != domain.name:
-                hint = "undefine it, or leave <uuid> out"
-                raise DriverError(
-                    f"domain '{other.name}' is already defined with uuid {domain.uuid}", code=Code.DOM_EXIST, hint=hint
-                )
+            _refuse_clash(domain, other)
 
     # Definitions.
 
@@ -225,13 +218,11 @@ class Roster:
         """Write a running guest's record anew."""
         self.context.run.put(GUESTS, guest.uuid, self.guest_row(guest))
 
-    def note(self, guest: Guest, *, paused: bool | None = None, rebooting: bool | None = None) -> None:
-        """Record what a guest's user wants of it; hold its lock. What is so already is not written again."""
-        wanted = (guest.paused if paused is None else paused, guest.rebooting if rebooting is None else rebooting)
-        if wanted == (guest.paused, guest.rebooting):
-            return
-        guest.paused, guest.rebooting = wanted
-        self.record(guest)
+    def note_reboot(self, guest: Guest, *, wanted: bool) -> None:
+        """Record whether a guest that powers itself off is to come back; hold its lock."""
+        if guest.rebooting != wanted:
+            guest.rebooting = wanted
+            self.record(guest)
 
     def next_number(self) -> int:
         """A number for a guest that starts (libvirt's domain id)."""
@@ -277,3 +268,12 @@ class Roster:
     def lifecycle(self, domain: Domain, event: str, detail: str) -> None:
         """Tell of a change in a guest's life, in libvirt's words."""
         self.context.emit("lifecycle", domain.name, {"uuid": domain.uuid, "event": event, "detail": detail})
+
+
+def _refuse_clash(domain: Domain, other: Domain) -> None:
+    if other.name == domain.name and other.uuid != domain.uuid:
+        hint = "undefine it, or choose another name"
+        raise DriverError(f"domain '{domain.name}' already exists with uuid {other.uuid}", code=Code.DOM_EXIST, hint=hint)
+    if other.uuid == domain.uuid and other.name != domain.name:
+        hint = "undefine it, or leave <uuid> out"
+        raise DriverError(f"domain '{other.name}' is already defined with uuid {domain.uuid}", code=Code.DOM_EXIST, hint=hint)

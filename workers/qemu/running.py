@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from tierhost.workers.qemu.base import QemuBase, check_flags, check_text
 from tierhost.workers.qemu.domain_xml import from_xml
+from tierhost.workers.qemu.roster import GUESTS
 from tierhost.workers.qemu.state import PAUSED, RUNNING, Condition
 from tierhost.workers.runtime.contract import Code, DriverError, TierhostError, change
 
@@ -70,7 +71,7 @@ class Running(QemuBase):
         check_flags(flags, 0)
         guest = self.roster.running(domain)
         with self.roster.changing(guest.uuid):
-            self.roster.note(guest, rebooting=False)
+            self.roster.note_reboot(guest, wanted=False)
             self.execute(guest.uuid, "system_powerdown")
 
     @change()
@@ -79,7 +80,7 @@ class Running(QemuBase):
         check_flags(flags, 0)
         guest = self.roster.running(domain)
         with self.roster.changing(guest.uuid):
-            self.roster.note(guest, rebooting=True)
+            self.roster.note_reboot(guest, wanted=True)
             self.execute(guest.uuid, "system_powerdown")
 
     @change()
@@ -108,13 +109,22 @@ class Running(QemuBase):
 
     def _pause(self, guest: Guest, *, paused: bool) -> None:
         """What its user wants is on record first: whoever takes over goes through with it."""
-        before = guest.paused
-        self.roster.note(guest, paused=paused)
+        before, guest.paused = guest.paused, paused
+        intent = f"pause {guest.uuid}"
+        with self.context.run.transaction() as t:
+            t.intend(intent, {"uuid": guest.uuid})
+            t.put(GUESTS, guest.uuid, self.roster.guest_row(guest))
         try:
             self.execute(guest.uuid, "stop" if paused else "cont")
         except TierhostError:
-            self.roster.note(guest, paused=before)
+            guest.paused = before
+            with self.context.run.transaction() as t:
+                t.abandon(intent)
+                t.put(GUESTS, guest.uuid, self.roster.guest_row(guest))
             raise
+        with self.context.run.transaction() as t:
+            t.settle(intent)
+            t.reply(None)
 
     # Memory on disk.
 

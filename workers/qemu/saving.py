@@ -151,7 +151,7 @@ class Saving:
         guest.ending = "saved"
         if not guest.process.kill(time.monotonic() + CANCEL_LIMIT_S):
             raise DriverError("it is saved, but the kernel does not let its process go", subject=guest.subject)
-        self._ending.ended(guest, f"save {guest.uuid}")
+        self._ending.ended(guest, f"save {guest.uuid}", answer=True)
 
     # After a restart of this driver.
 

@@ -164,7 +164,7 @@ class Starting:
             self._tending.settle(guest, self._monitors.execute(guest.uuid, "query-status")["status"])
         except MonitorRefused as error:
             guest.ending = "failed"
-            self._ending.end(guest, "failed")
+            self._ending.end(guest, "failed", answer=False)
             raise DidNotRun(f"QEMU does not let it run: {error.text}", subject=guest.subject) from None
         except MonitorSilent as error:
             if guest.process.is_gone():

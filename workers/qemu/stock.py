@@ -127,7 +127,7 @@ class Stock:
         self._monitors.watch(uuid, process.pidfd)
         intent = self._run.intents().get(f"end {uuid}")
         if intent is not None:
-            self._ending.end(guest, str(intent["why"]))
+            self._ending.go_through(guest, str(intent["why"]))
 
     def _domain_of(self, uuid: str, row: dict[str, Any] | None) -> Domain | None:
         if row is not None:
@@ -176,6 +176,9 @@ class Stock:
             self._rebuilt.discard(guest.uuid)
             guest.paused = status == "paused"
         self._tending.settle(guest, status)
+        if f"pause {guest.uuid}" in intents:
+            with self._run.transaction() as t:
+                t.settle(f"pause {guest.uuid}")
 
     # The dead.
 
@@ -202,7 +205,7 @@ class Stock:
     def _settle_dangling(self, uuid: str) -> None:
         intents = self._run.intents()
         with self._run.transaction() as t:
-            for key in (f"start {uuid}", f"plug {uuid}"):
+            for key in (f"start {uuid}", f"plug {uuid}", f"pause {uuid}"):
                 if key in intents:
                     t.abandon(key)
             if f"end {uuid}" in intents:

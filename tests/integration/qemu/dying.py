@@ -1,0 +1,239 @@
+"""A program that dies in the middle of a call, at every step of it in turn, and looks at what the next life makes of it.
+
+It forks, so it must have one thread only: it is run as a process of its own by the test.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.integration.qemu.lives import Life, Site
+from tierhost.workers.qemu import save_file
+from tierhost.workers.qemu.monitor import Monitors
+from tierhost.workers.runtime import calling, detached
+from tierhost.workers.runtime.contract import DriverError
+from tierhost.workers.runtime.detached import Detached
+from tierhost.workers.runtime.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CALL = b"the call"
+STEPS_MAX = 60
+DIED, SURVIVED = 9, 0
+
+
+class Steps:
+    """Counts effects on the world, and dies right after the one that was asked for."""
+
+    def __init__(self, die_after: int) -> None:
+        self._left = die_after
+
+    def step(self) -> None:
+        self._left -= 1
+        if self._left == 0:
+            os._exit(DIED)
+
+    def after(self, owner: Any, name: str) -> None:
+        """Count every call of this function, when it is done."""
+        function = getattr(owner, name)
+
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            value = function(*args, **kwargs)
+            self.step()
+            return value
+
+        setattr(owner, name, counted)
+
+    def after_awaited(self, owner: Any, name: str) -> None:
+        """The same for a coroutine."""
+        function = getattr(owner, name)
+
+        async def counted(*args: Any, **kwargs: Any) -> Any:
+            value = await function(*args, **kwargs)
+            self.step()
+            return value
+
+        setattr(owner, name, counted)
+
+    def arm(self) -> None:
+        """Durable words, QEMU commands, processes, signals, files that get their names."""
+        self.after(Store, "_write")
+        self.after_awaited(Monitors, "_execute")
+        self.after(detached, "start")
+        self.after(Detached, "signal")
+        self.after(save_file, "complete")
+        self.after(save_file, "create")
+
+
+def start(site: Site, life: Life) -> None:
+    life.driver.domain_create("web")
+
+
+def destroy(site: Site, life: Life) -> None:
+    life.driver.domain_destroy("web")
+
+
+def suspend(site: Site, life: Life) -> None:
+    life.driver.domain_suspend("web")
+
+
+def save(site: Site, life: Life) -> None:
+    life.driver.domain_managed_save("web")
+
+
+def plug(site: Site, life: Life) -> None:
+    disk = f"<disk type='file'><source file='{site.folder}/more.img'/><target dev='vdb'/></disk>"
+    life.driver.domain_attach_device_flags("web", disk, 3)
+
+
+def nothing(site: Site, life: Life) -> None:
+    """Before a first start there is only the definition."""
+
+
+def started(site: Site, life: Life) -> None:
+    site.disk("more")
+    life.driver.domain_create("web")
+
+
+def saved(site: Site, life: Life) -> None:
+    life.driver.domain_create("web")
+    life.driver.domain_managed_save("web")
+
+
+def runs(life: Life) -> bool:
+    return life.state("web") == "running" and not life.driver.domain_has_managed_save_image("web")
+
+
+def is_off(life: Life) -> bool:
+    return life.state("web") == "shutoff" and not life.driver.domain_has_managed_save_image("web")
+
+
+def is_saved(life: Life) -> bool:
+    return life.state("web") == "shutoff" and life.driver.domain_has_managed_save_image("web")
+
+
+def is_paused(life: Life) -> bool:
+    return life.driver.domain_get_state("web") == {"state": "paused", "reason": "user"}
+
+
+def has_disk(life: Life) -> bool:
+    live, config = (life.driver.domain_get_xml_desc("web", flags) for flags in (0, 2))
+    return "vdb" in live and "vdb" in config and life.driver.domain_get_block_info("web", "vdb")["io_status"] == "ok"
+
+
+Scene = tuple["Callable[[Site, Life], None]", "Callable[[Site, Life], None]", "Callable[[Life], bool]"]
+
+SCENES: dict[str, Scene] = {
+    "start": (nothing, start, runs),
+    "destroy": (started, destroy, is_off),
+    "suspend": (started, suspend, is_paused),
+    "save": (started, save, is_saved),
+    "restore": (saved, start, runs),
+    "plug": (started, plug, has_disk),
+}
+"""What was before, the call, and what must be true after it, however often it was made and died."""
+
+
+def in_child(work: Callable[[], int]) -> int:
+    """Run in a forked child; return its exit code."""
+    child = os.fork()
+    if child == 0:
+        code = 3
+        with contextlib.suppress(BaseException):
+            try:
+                code = work()
+            except BaseException:
+                traceback.print_exc(limit=-3)
+                raise
+        sys.stdout.flush()
+        os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def die(site: Site, scene: Scene, after: int) -> int:
+    before, call, _ = scene
+    life = site.live()
+    life.driver.domain_define_xml(site.guest())
+    before(site, life)
+    Steps(after).arm()
+    make(site, life, call)
+    return SURVIVED
+
+
+def make(site: Site, life: Life, call: Callable[[Site, Life], None]) -> None:
+    token = calling.CALL_ID.set(CALL)
+    try:
+        call(site, life)
+    finally:
+        calling.CALL_ID.reset(token)
+
+
+def find_out(site: Site, scene: Scene) -> int:
+    """The next life: judge what it finds, make the call again as its caller would, and judge again."""
+    _, call, goal = scene
+    life = site.live()
+    faults = judge(site, life)
+    records = [store.recorded(CALL) for store in (life.context.persistent, life.context.run)]
+    known = [("replied" if record.replied else "acted") for record in records if record is not None]
+    if "acted" in known and "replied" not in known:
+        faults.append("the call is neither answered nor undone")
+    if not known:
+        try:
+            make(site, life, call)
+        except DriverError as error:
+            faults.append(f"the call cannot be made again: {error}")
+    if not goal(life):
+        faults.append(f"in the end it is {life.driver.domain_get_info('web')}; its call was {known}")
+    faults += judge(site, life)
+    tell(json.dumps(faults) + "\n")
+    site.tear_down()
+    return 0
+
+
+def judge(site: Site, life: Life) -> list[str]:
+    """What is never true, whenever we died."""
+    alive, row = site.processes(), life.driver.domain_list()[0]
+    faults = []
+    if len(alive) > 1:
+        faults.append(f"{len(alive)} processes of one guest")
+    if (row["id"] >= 0) != bool(alive):
+        faults.append(f"shown as {row['state']}, processes: {alive}")
+    if alive and life.driver.domain_has_managed_save_image("web"):
+        faults.append("it runs, and is saved")
+    if life.context.run.intents() or life.context.persistent.intents():
+        faults.append(f"left under way: {life.context.run.intents()}")
+    if life.degraded:
+        faults.append(f"degraded: {life.degraded}")
+    saves = site.state_dir / "save"
+    faults += [f"left behind: {path.name}" for path in saves.glob("*") if path.suffix != ".save"]
+    return faults
+
+
+def tell(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def main() -> int:
+    """Die at every step of one scene. Prints one line of JSON for each: the step and its faults."""
+    scene = SCENES[sys.argv[1]]
+    for after in range(1, STEPS_MAX):
+        site = Site(Path(tempfile.mkdtemp(prefix="thq", dir=sys.argv[2])))
+        ended = in_child(lambda site=site, after=after: die(site, scene, after))  # type: ignore[misc]
+        tell(f"{after} {ended} ")
+        in_child(lambda site=site: find_out(site, scene))  # type: ignore[misc]
+        if ended != DIED:
+            return 0 if ended == SURVIVED else 1
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
