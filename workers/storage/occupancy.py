@@ -164,7 +164,7 @@ def in_use(subject: str, holders: list[str]) -> DriverError:
     """Make the error that names the guests."""
     return DriverError(
         f"in use by {', '.join(holders[:8])}",
-        code=Code.OPERATION_INVALID,
+        code=Code.RESOURCE_BUSY,
         subject=subject,
         hint="shut the guest down or detach the disk first",
     )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LIMIT_S = 100.0
-STEPS_MIN = 4
+STEPS_MIN = 3
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""Secrets, storage and guests together, on a real host."""
