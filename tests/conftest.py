@@ -1,0 +1,11 @@
+"""What every test may rely on, however the run was started."""
+
+from __future__ import annotations
+
+import signal
+
+
+def pytest_configure() -> None:
+    """Take Ctrl-C seriously, also for programs that tests start: shells let background jobs, and so CI, ignore it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
