@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tierhost.drills import leaks
-from tierhost.drills.example_site import Ability, ExampleSite, ability
+from tierhost.drills.example_site import EXAMPLES, Ability, ExampleSite, ability
 from tierhost.drills.report import Row, print_table, say
 from tierhost.drills.sweeping import sweep
 from tierhost.drills.traffic import Traffic
@@ -229,6 +229,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="tierhost demo")
     parser.add_argument("--keep", action="store_true")
     arguments = parser.parse_args()
+    if not EXAMPLES.is_dir():
+        sys.stderr.write(
+            "error: the demonstration needs the examples of a checkout\nhint: `make demo` in a clone of the repository\n"
+        )
+        return 1
     began_s = time.monotonic()
     can = ability()
     say(*(f"note: {missing}" for missing in can.missing))
