@@ -43,6 +43,8 @@ from tierhost.workers.runtime.session import Session, Stage
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tierhost.ipc.sockets import Line
+
 REQUESTS_PER_TURN_MAX = 64
 """A flood at the door does not keep the loop from the host's words and from its beat."""
 
@@ -80,9 +82,8 @@ class Worker:
         self._launch = launch
         self._host_pid: int = launch["host_pid"]
         self._sockets = Sockets()
-        self._control = self._sockets.line(self._root.host_socket, identity=launch["identity"], immediate=True)
         self._poller = Poller()
-        self._poller.register(self._control)
+        self._control = self._line_to_host()
         self._host_fd = self._watch_host()
         self._directory = Directory()
         self._session = Session()
@@ -97,6 +98,11 @@ class Worker:
         self._timer_lock = threading.Lock()
         self._beats: memoryview | None = None
         self._slot = 0
+
+    def _line_to_host(self) -> Line:
+        line = self._sockets.line(self._root.host_socket, identity=self._launch["identity"], immediate=True)
+        self._poller.register(line)
+        return line
 
     def _watch_host(self) -> int:
         try:
@@ -257,6 +263,10 @@ class Worker:
             self._exit_code = 0
             return
         self._orphaned_s = time.monotonic()
+        # A fresh line: on the old one our first word to the next host could still go to the dead one.
+        self._poller.unregister(self._control)
+        self._control.close()
+        self._control = self._line_to_host()
 
     def _look_for_host(self, now_s: float) -> None:
         life, orphaned_s = self._life, self._orphaned_s
