@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import time
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
-if TYPE_CHECKING:
-    from tierhost.workers.runtime.contract import Caller
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, by the kernel's word: the process, and the driver whose life it is (empty: a client)."""
+
+    uid: int
+    gid: int
+    pid: int
+    driver: str = ""
+    incarnation: int = 0
+
 
 CALL_ID: ContextVar[bytes | None] = ContextVar("CALL_ID", default=None)
 """The id of the change under way in this thread; None during reads and verbs."""

@@ -19,6 +19,7 @@ from tierhost.ipc.errors import (
     PeerDied,
     TierhostError,
 )
+from tierhost.workers.runtime.calling import Caller
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,6 +32,7 @@ __all__ = [
     "AccessDenied",
     "Busy",
     "CallError",
+    "Caller",
     "Code",
     "Context",
     "DeadlineExceeded",
@@ -103,17 +105,6 @@ class InhibitCallback(Protocol):
     """Hold off the host's shutdown, or stop doing so. Idempotent; only the latest word counts."""
 
     def __call__(self, *, held: bool, why: str = "") -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who asks, by the kernel's word: the process, and the driver whose life it is (empty: a client)."""
-
-    uid: int
-    gid: int
-    pid: int
-    driver: str = ""
-    incarnation: int = 0
 
 
 @dataclass(frozen=True, slots=True)
