@@ -19,11 +19,11 @@ test: .venv/set-up.run ## everything that can be wrong: format, lint, types, all
 	$(BIN)/mypy
 	$(BIN)/pytest
 
-check: .venv/set-up.run ## the quick part of it: format, lint, types, unit and architecture tests
+check: .venv/set-up.run ## the quick part of it: format, lint, types, unit and architecture tests that take less than a second
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
-	$(BIN)/pytest -q tests/unit tests/architecture
+	$(BIN)/pytest -q -m "not slow" tests/unit tests/architecture
 
 format: .venv/set-up.run ## let the formatter and the linter change what they can
 	$(BIN)/ruff format .

@@ -6,7 +6,7 @@ import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.architecture.sources import dotted
+from tests.architecture.sources import dotted, nodes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,7 +90,7 @@ def offences(source: Source) -> list[str]:
 def _calls(source: Source) -> Iterator[tuple[int, str]]:
     bans = {ban.what: ban for ban in CALLS if ban.covers(source)}
     sleepers = _lines_of_sleepers(source)
-    calls = [node for node in ast.walk(source.tree) if isinstance(node, ast.Call)]
+    calls = [node for node in nodes(source) if isinstance(node, ast.Call)]
     for node in calls:
         ban = bans.get(dotted(node.func))
         if ban is None or (ban.what == "time.sleep" and (source.path in SLEEPERS or node.lineno in sleepers)):
@@ -106,14 +106,14 @@ def _lines_of_sleepers(source: Source) -> set[int]:
         return set()
     return {
         line
-        for node in ast.walk(source.tree)
+        for node in nodes(source)
         if isinstance(node, ast.FunctionDef) and node.name in SLEEPERS
         for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)
     }
 
 
 def _names_imported(source: Source) -> Iterator[tuple[int, str]]:
-    for node in ast.walk(source.tree):
+    for node in nodes(source):
         if isinstance(node, ast.ImportFrom) and node.module:
             for alias in node.names:
                 yield node.lineno, f"{node.module}.{alias.name}"
@@ -132,7 +132,7 @@ def _imports(source: Source) -> Iterator[tuple[int, str]]:
 
 
 def _broad_catches(source: Source) -> Iterator[tuple[int, str]]:
-    for node in ast.walk(source.tree):
+    for node in nodes(source):
         if not isinstance(node, ast.ExceptHandler) or source.path in CATCHES_ALL:
             continue
         caught = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]

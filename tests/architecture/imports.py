@@ -7,6 +7,8 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tests.architecture.sources import nodes
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -90,7 +92,7 @@ def imported(source: Source) -> Iterator[tuple[int, str]]:
 
     `from tierhost import ipc` takes a part, so it is reported as that part.
     """
-    for node in ast.walk(source.tree):
+    for node in nodes(source):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield node.lineno, alias.name
@@ -129,7 +131,7 @@ def dynamic_offences(source: Source) -> list[str]:
         return []
     return [
         f"{source.path}:{node.lineno}: import by computed name; {' and '.join(DYNAMIC)} may"
-        for node in ast.walk(source.tree)
+        for node in nodes(source)
         if isinstance(node, ast.Attribute | ast.Name)
         and (node.attr if isinstance(node, ast.Attribute) else node.id) in {"import_module", "__import__"}
     ]

@@ -6,6 +6,8 @@ import ast
 import re
 from typing import TYPE_CHECKING
 
+from tests.architecture.sources import nodes
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -39,7 +41,7 @@ def words(name: str) -> list[str]:
 def names(source: Source) -> Iterator[tuple[int, str]]:
     """Yield the names a file gives: its own, and those of classes, functions, arguments and variables. A test's is a sentence."""
     yield 1, source.path.rpartition("/")[2].removesuffix(".py")
-    for node in ast.walk(source.tree):
+    for node in nodes(source):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             if not node.name.startswith("test_"):
                 yield node.lineno, node.name

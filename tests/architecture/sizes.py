@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from tests.architecture.sources import nodes
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -21,7 +23,7 @@ FORGIVEN: dict[str, int] = {}
 def lengths(source: Source) -> list[tuple[str, int, int]]:
     """List (name, length, limit) of the file and of everything in it."""
     found = [(source.path, source.text.count("\n"), FILE_LINES_MAX)]
-    for node in ast.walk(source.tree):
+    for node in nodes(source):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and node.end_lineno is not None:
             limit = CLASS_LINES_MAX if isinstance(node, ast.ClassDef) else FUNCTION_LINES_MAX
             found.append((f"{source.path}:{node.name}", node.end_lineno - node.lineno + 1, limit))

@@ -12,7 +12,7 @@ PRODUCT = ("ipc", "host", "workers")
 EVERYTHING = (*PRODUCT, "drills", "tests")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Source:
     """One file: `path` is relative to the repository, `module` is the full name."""
 
@@ -40,6 +40,12 @@ def sources(*folders: str) -> tuple[Source, ...]:
     """Read all files of these top folders."""
     paths = sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
     return tuple(parse(str(path.relative_to(ROOT)), path.read_text(encoding="utf-8")) for path in paths)
+
+
+@cache
+def nodes(source: Source) -> tuple[ast.AST, ...]:
+    """Every node of a file's syntax tree; walked once, looked at by every rule."""
+    return tuple(ast.walk(source.tree))
 
 
 def dotted(node: ast.expr) -> str:

@@ -170,6 +170,7 @@ def test_numbers_that_are_not_finite_are_refused_on_both_sides(number: float) ->
 # Memory.
 
 
+@pytest.mark.slow
 def test_a_small_frame_cannot_become_large_in_memory() -> None:
     bombs = {
         "declared lengths": b"\xdd\x00\x01\x00\x00" * 1000,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounts a small file system")
 
 
+@pytest.mark.slow
 def test_a_store_that_somebody_else_holds_is_refused_and_not_touched(store: Store, folder: Path) -> None:
     store.put("things", "one", {})
     script = (
