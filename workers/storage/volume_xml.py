@@ -85,15 +85,15 @@ def parse_volume(text: str) -> VolumeDefinition:
     volume.refuse("encryption")
     unread = tuple(volume.unread())
     return VolumeDefinition(
-        name, capacity, allocation, image_format, permissions, encryption, backing, options, unread, _extras(volume.xml())
+        name, capacity, allocation, image_format, permissions, encryption, backing, options, unread, _extras(volume.node)
     )
 
 
 _TOP_LEVEL: Final = frozenset({"name", "capacity", "allocation", "target", "backingStore", *TELLING})
 
 
-def _extras(xml: str) -> tuple[str, ...]:
-    extras = [child for child in etree.fromstring(xml) if child.tag not in _TOP_LEVEL]
+def _extras(volume: etree._Element) -> tuple[str, ...]:
+    extras = [child for child in volume if child.tag not in _TOP_LEVEL]
     return tuple(str(etree.tostring(child, encoding="unicode", with_tail=False)) for child in extras)
 
 
