@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import faulthandler
-import heapq
-import itertools
-import mmap
 import os
 import sys
-import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
-from tierhost.ipc.admission import Arrival
-from tierhost.ipc.calls import failure_of
 from tierhost.ipc.codec import decode, encode
 from tierhost.ipc.directory import Directory, Entry
-from tierhost.ipc.errors import ProtocolError, TierhostError
+from tierhost.ipc.errors import ProtocolError
 from tierhost.ipc.limits import BEAT_PERIOD_S, PROTOCOL
 from tierhost.ipc.messages import (
     Assign,
@@ -29,29 +22,27 @@ from tierhost.ipc.messages import (
     PeerDown,
     PeerUp,
     Perform,
-    Request,
     VerbDone,
     Welcome,
 )
 from tierhost.ipc.paths import Root
 from tierhost.ipc.sockets import Poller, Sockets
 from tierhost.workers.runtime.guard import Outcome, guarded
+from tierhost.workers.runtime.intake import read_requests, settle
 from tierhost.workers.runtime.life import Life
 from tierhost.workers.runtime.loading import load
+from tierhost.workers.runtime.pulse import Pulse
 from tierhost.workers.runtime.session import Session, Stage
+from tierhost.workers.runtime.timers import Timers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tierhost.ipc.sockets import Line
 
-REQUESTS_PER_TURN_MAX = 64
-"""A flood at the door does not keep the loop from the host's words and from its beat."""
-
 HELLO_PERIOD_S = 0.02
 """How often an orphan looks for a new host."""
 
-WATCHDOG_PERIOD_S = 1.0
 SLOT_BYTES = 8
 EXIT_HOST_BROKE_PROTOCOL = 3
 EXIT_ORPHANED = 4
@@ -91,13 +82,9 @@ class Worker:
         self._exit_code: int | None = None
         self._orphaned_s: float | None = None
         self._hello_s = 0.0
-        self._watchdog_s = 0.0
         self._warm: Outcome | None = None
-        self._timers: list[tuple[float, int, Callable[[], None]]] = []
-        self._timer_numbers = itertools.count()
-        self._timer_lock = threading.Lock()
-        self._beats: memoryview | None = None
-        self._slot = 0
+        self._timers = Timers()
+        self._pulse: Pulse | None = None
 
     def _line_to_host(self) -> Line:
         line = self._sockets.line(self._root.host_socket, identity=self._launch["identity"], immediate=True)
@@ -136,34 +123,21 @@ class Worker:
         return self._host_fd in self._poller.poll(0)
 
     def _turn(self) -> None:
-        for ready in self._poller.poll(HELLO_PERIOD_S if self._orphaned_s is not None else self._wait_s()):
+        for ready in self._poller.poll(HELLO_PERIOD_S if self._orphaned_s is not None else self._timers.wait_s(BEAT_PERIOD_S)):
             if ready is self._control:
                 self._read_control()
             elif ready == self._host_fd:
                 self._host_died()
             elif self._life is not None and ready is self._life.door:
-                self._read_requests(self._life)
+                read_requests(self._life)
         now_s = time.monotonic()
-        self._beat(now_s)
+        if self._pulse is not None:
+            self._pulse.beat(now_s)
+            self._pulse.guard(now_s)
         if self._life is not None:
             self._tend(self._life, now_s)
         if self._orphaned_s is not None:
             self._look_for_host(now_s)
-
-    def _wait_s(self) -> float:
-        with self._timer_lock:
-            if not self._timers:
-                return BEAT_PERIOD_S
-            return max(0.0, min(BEAT_PERIOD_S, self._timers[0][0] - time.monotonic()))
-
-    def _beat(self, now_s: float) -> None:
-        if self._beats is None:
-            return
-        self._beats[self._slot] = now_s
-        if now_s >= self._watchdog_s and self._life is not None:
-            # Seen from inside: leaves a traceback where the host could only see silence.
-            self._watchdog_s = now_s + WATCHDOG_PERIOD_S
-            faulthandler.dump_traceback_later(self._life.spec["patience_s"], exit=True)
 
     def _tend(self, life: Life, now_s: float) -> None:
         """Send what threads have left for the loop, run what is due, tell the host how the objects are."""
@@ -172,26 +146,17 @@ class Worker:
             life.door.send(routing_id, data)
         if life.admission.has_strangers():
             for arrival, settled in life.admission.introduced(now_s):
-                self._settle(life, arrival, settled)
-        for work in self._due(now_s):
+                settle(life, arrival, settled)
+        for work in self._timers.due(now_s):
             life.pool.run(work)
         if self._orphaned_s is None:
             life.outbox.flush(self._send)
             if life.outbox.dirty and self._session.stage is Stage.IDLE:
                 life.outbox.report(life.objects(), self._send)
 
-    def _due(self, now_s: float) -> list[Callable[[], None]]:
-        due = []
-        with self._timer_lock:
-            while self._timers and self._timers[0][0] <= now_s:
-                due.append(heapq.heappop(self._timers)[2])
-        return due
-
     def later(self, seconds: float, function: Callable[[], None]) -> None:
         """Run something on the pool, not before `seconds` have passed. From any thread."""
-        with self._timer_lock:
-            work = lambda: guarded("deferred work", function)  # noqa: E731
-            heapq.heappush(self._timers, (time.monotonic() + seconds, next(self._timer_numbers), lambda: (work(), None)[1]))
+        self._timers.add(seconds, function)
         if self._life is not None:
             self._life.outbox.wake()
 
@@ -230,10 +195,8 @@ class Worker:
 
     def _take_up(self, message: Assign) -> None:
         spec = message.spec
-        self._slot = message.slot
-        with self._root.beats.open("r+b") as table:
-            self._beats = memoryview(mmap.mmap(table.fileno(), 0)).cast("d")
-        self._beats[self._slot] = time.monotonic()
+        self._pulse = Pulse(self._root.beats, message.slot, cast("float", spec["patience_s"]))
+        self._pulse.beat(time.monotonic())
         loaded = self._warm or guarded("importing the driver", load, spec, self._launch["blob"])
         life = Life(spec, message.incarnation, self._root, self._sockets, self._directory, self.later)
         self._life = life
@@ -286,38 +249,3 @@ class Worker:
         self._hello_s = 0.0
         if self._life is not None:
             self._life.outbox.forget_what_was_told()
-
-    # Requests.
-
-    def _read_requests(self, life: Life) -> None:
-        for _ in range(REQUESTS_PER_TURN_MAX):
-            arrived = life.door.receive()
-            if arrived is None:
-                return
-            routing_id, peer, data = arrived
-            try:
-                request = decode(data)
-            except ProtocolError:
-                # Whoever sends garbage gets no answer, and nobody else notices.
-                life.refused += 1
-                continue
-            if not isinstance(request, Request):
-                life.refused += 1
-                continue
-            arrival = Arrival(routing_id, peer, request, time.monotonic())
-            try:
-                admitted = life.admission.admit(arrival)
-            except TierhostError as error:
-                self._settle(life, arrival, error)
-                continue
-            if admitted is not None:
-                self._settle(life, arrival, admitted)
-
-    @staticmethod
-    def _settle(life: Life, arrival: Arrival, settled: Any) -> None:
-        if isinstance(settled, TierhostError):
-            life.door.send(arrival.routing_id, encode(failure_of(settled, arrival.request.call_id, life.incarnation)))
-            return
-        answer = life.serve(settled)
-        if answer is not None:
-            life.door.send(arrival.routing_id, answer)
