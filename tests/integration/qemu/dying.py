@@ -5,7 +5,6 @@ It forks, so it must have one thread only: it is run as a process of its own by 
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import sys
@@ -142,19 +141,22 @@ SCENES: dict[str, Scene] = {
 """What was before, the call, and what must be true after it, however often it was made and died."""
 
 
+RAISED = 3
+
+
 def in_child(work: Callable[[], int]) -> int:
     """Run in a forked child; return its exit code."""
     child = os.fork()
     if child == 0:
-        code = 3
-        with contextlib.suppress(BaseException):
-            try:
-                code = work()
-            except BaseException:
+        code = RAISED
+        try:
+            code = work()
+        finally:
+            # Whatever was raised ends here: above us is pytest, for a second time.
+            if code == RAISED:
                 traceback.print_exc(limit=-3)
-                raise
-        sys.stdout.flush()
-        os._exit(code)
+            sys.stdout.flush()
+            os._exit(code)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
