@@ -16,6 +16,7 @@ import pytest
 from tests.architecture.sources import ROOT
 from tests.docs.blocks import Command, File, matches, steps
 from tests.ending import end_host
+from tierhost.drills.sweeping import sweep
 from tierhost.ipc.paths import Root
 
 if TYPE_CHECKING:
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
 
 COMMAND_LIMIT_S = 60.0
 ROOT_IN_DOCUMENTS = "/tmp/site"
-RUNNABLE = ("README.md", "docs/tutorial.md", "docs/operations.md")
+RUNNABLE = ("README.md", "docs/tutorial.md", "docs/operations.md", "docs/examples/site/README.md")
+GUESTS = {"docs/examples/site/README.md"}
+"""Those that start guests."""
 
 
 @pytest.fixture
@@ -34,6 +37,7 @@ def desk() -> Iterator[Path]:
         yield folder
     finally:
         end_host(Root.under(folder / "root"))
+        sweep(folder)
         shutil.rmtree(folder)
 
 
@@ -62,6 +66,8 @@ def run(command: Command, folder: Path) -> str:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", RUNNABLE)
 def test_a_reader_who_does_what_the_document_says_sees_what_it_shows(name: str, desk: Path) -> None:
+    if name in GUESTS and shutil.which("qemu-system-x86_64") is None:
+        pytest.skip("qemu-system-x86_64 is not installed")
     (desk / "docs").symlink_to(ROOT / "docs")
     for step in steps((ROOT / name).read_text(encoding="utf-8")):
         if isinstance(step, File):
