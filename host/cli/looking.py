@@ -38,7 +38,8 @@ def _show(shown: Mapping[str, Any], how: str) -> None:
     if how == "json":
         output.print_json(shown)
         return
-    rows = [row | {"objects": counts(row["objects"])} for row in shown["drivers"]]
+    # Not 0 for "none": a script that hands it to kill would kill itself.
+    rows = [row | {"objects": counts(row["objects"]), "pid": row["pid"] or None} for row in shown["drivers"]]
     if how == "plain":
         output.print_rows(rows, DRIVER_COLUMNS, how)
         return

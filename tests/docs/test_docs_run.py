@@ -54,6 +54,8 @@ def run(command: Command, folder: Path) -> str:
         cwd=folder,
         env=environment,
         stdin=subprocess.DEVNULL,
+        # Whatever a document kills by group is its own.
+        start_new_session=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -82,7 +82,7 @@ def test_a_restarted_worker_serves_when_the_command_returns(up: Shell) -> None:
 
 def test_a_stopped_worker_is_down_when_the_command_returns_and_up_again_when_released(up: Shell) -> None:
     assert up.run("worker-stop", "secret").code == 0
-    assert up.row("secret")[2:4] == ["STOPPED", "0"]
+    assert up.row("secret")[2:4] == ["STOPPED", "-"]
     refused = up.run("call", "secret.secret_list", "--deadline", "1")
     assert refused.code == 1
     assert up.run("worker-release", "secret").code == 0
