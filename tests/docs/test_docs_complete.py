@@ -13,7 +13,12 @@ from tests.docs.pictures import built_in, error_classes
 from tierhost.host import catalog, config
 from tierhost.host.cli.arguments import parser
 from tierhost.host.core.spec import VERB_LIMITS_S, Policy
+from tierhost.host.shell.journal import JOURNAL_BYTES_MAX
+from tierhost.host.shell.publisher import EVENTS_KEPT
+from tierhost.ipc import limits
 from tierhost.ipc.errors import KINDS
+from tierhost.workers.runtime.calllog import CALLS_KEPT
+from tierhost.workers.runtime.store import ROWS_MAX
 
 if TYPE_CHECKING:
     import argparse
@@ -86,6 +91,26 @@ def test_the_limit_of_a_verb_is_the_documented_one(verb: str) -> None:
     row = re.search(rf"^\| `{verb}` \|[^|]+\| (\d+) s \|", text("docs/tutorial.md"), re.MULTILINE)
     assert row is not None, f"{verb} has no row in the table of verbs"
     assert float(row[1]) == VERB_LIMITS_S[verb]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        f"| one message | {limits.FRAME_BYTES_MAX >> 20} MiB, {limits.DEPTH_MAX} levels deep, ",
+        f"levels deep, {limits.ITEMS_MAX:,} entries in one list or map, {limits.VALUES_MAX:,} values in all |",
+        f"| calls in flight at one worker | {limits.IN_FLIGHT_MAX}, and {limits.IN_FLIGHT_PER_PEER_MAX} from one caller; ",
+        f"| the longest deadline of a call | {limits.CALL_DEADLINE_MAX_S / 3600:.0f} hour; ",
+        f"the default of `call` is {limits.CALL_DEADLINE_DEFAULT_S:.0f} s |",
+        f"| drivers of one host | {limits.DRIVERS_MAX} |",
+        f"| rows of one store | {ROWS_MAX:,} |",
+        f"| recorded answers of one driver | the latest {CALLS_KEPT:,} |",
+        f"| events kept for late comers | {EVENTS_KEPT:,} |",
+        f"| a manifest, a configuration | {catalog.MANIFEST_BYTES_MAX >> 10} KiB, {config.CONFIG_BYTES_MAX >> 20} MiB |",
+        f"bounded to two files of {JOURNAL_BYTES_MAX >> 20} MiB",
+    ],
+)
+def test_every_limit_is_the_documented_one(row: str) -> None:
+    assert row in text("docs/operations.md")
 
 
 def test_every_error_class_is_in_the_list_of_errors() -> None:
