@@ -79,6 +79,12 @@ def test_a_refusal_says_which_line_is_missing_where(admission: Admission) -> Non
         admission.admit(arrival("get_value", pid=NETWORK.pid))
     with pytest.raises(NoSuchMethod, match="'undefine'"):
         admission.admit(arrival("undefine"))
+    with pytest.raises(NoSuchMethod, match="did you mean list"):
+        admission.admit(arrival("lst"))
+    with pytest.raises(NoSuchMethod) as caught:
+        admission.admit(arrival("zzzz"))
+    assert "list" in caught.value.hint
+    assert "get_value" not in caught.value.hint, "a service is nothing a client could call"
     with pytest.raises(PeerDied, match="life 2 is over, this is life 3"):
         admission.admit(arrival("list", incarnation=2))
 
