@@ -70,12 +70,12 @@ def test_events_for_a_pipe_are_columns_and_for_a_program_a_document_each(run: Ca
 
 
 def test_events_since_leaves_the_earlier_ones_out(run: Callable[..., Ran], fake: FakeClient) -> None:
-    fake.happened = [Event(number, 0.0, "host", 0, "tier", "x") for number in (1, 2, 3)]
+    fake.happened = [Event(number, 0.0, "host", 0, "tier", "x", {}) for number in (1, 2, 3)]
     assert [line.split("\t")[0] for line in run("events", "--since", "2").out.splitlines()] == ["3"]
 
 
 def test_following_ends_with_ctrl_c_and_130(run: Callable[..., Ran], fake: FakeClient) -> None:
-    fake.happened = [Event(1, 0.0, "host", 0, "tier", "x")]
+    fake.happened = [Event(1, 0.0, "host", 0, "tier", "x", {})]
     ran = run("events", "--follow")
     assert (ran.code, ran.out.count("\n"), ran.err) == (130, 1, "")
 
