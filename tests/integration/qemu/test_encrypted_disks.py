@@ -31,7 +31,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     os.truncate(plain, DISK_BYTES)
     key.write_bytes(PASSPHRASE)
     luks = ["-O", "luks", "-o", "key-secret=key,iter-time=10"]
-    argv = ["qemu-img", "convert", "--object", f"secret,id=key,file={key}", "-f", "raw", *luks, plain, made]
+    argv = ["qemu-img", "convert", "--object", f"secret,id=key,file={key}", "-f", "raw", *luks, str(plain), str(made)]
     # QEMU 7.2 measures its key stretching by the clock of the scheduler, and often gives up: "Unable to get accurate CPU usage".
     tries = (subprocess.run(argv, check=False, timeout=QEMU_IMG_LIMIT_S).returncode for _ in range(QEMU_IMG_TRIES_MAX))
     assert 0 in tries, "qemu-img cannot make an encrypted image"
