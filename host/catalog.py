@@ -77,6 +77,10 @@ class Catalog:
     drivers: Mapping[str, Manifest]
     broken: Mapping[str, str]
 
+    def preload(self) -> tuple[str, ...]:
+        """Return what the zygote imports for everybody: each module that a manifest asks for, once, in order."""
+        return tuple(dict.fromkeys(name for manifest in self.drivers.values() for name in manifest.preload))
+
 
 def read(config: Config, folders: Iterable[Path] = (), classes: Path | None = None) -> Catalog:
     """Find every driver: the built-in ones, installed ones (entry points), `--drivers DIR`s, classes handed over.

@@ -40,15 +40,17 @@ def run_host(settings: Settings) -> int:
     Raises HostRefused, BadConfig or BadManifest before anything was started, with a text for people.
     """
     lock_fd = _prepare(settings.root)
-    # First of all, while this process has neither threads nor sockets: the child inherits what is there.
-    zygote = Zygote()
     try:
-        _become_subreaper()
         config = configs.load(settings.config_file) if settings.config_file else configs.Config()
         catalog = catalogs.read(config, settings.drivers_dirs, settings.root.run / "classes")
-        _serve(settings, config, catalog, zygote)
+        # While this process has neither threads nor sockets: the child inherits what is there.
+        zygote = Zygote(catalog.preload())
+        try:
+            _become_subreaper()
+            _serve(settings, config, catalog, zygote)
+        finally:
+            zygote.close()
     finally:
-        zygote.close()
         os.close(lock_fd)
     return 0
 

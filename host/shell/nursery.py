@@ -64,5 +64,6 @@ class Nursery:
         for body in unborn:
             processes.bodies.drop(body)
         processes.zygote.close()
-        processes.zygote = Zygote(processes.zygote.preload)
+        # One that never got as far as a child may have died of what it preloads: that saves memory, and is not needed.
+        processes.zygote = Zygote(processes.zygote.preload if processes.zygote.bore else ())
         return unborn

@@ -86,6 +86,7 @@ class Zygote:
 
     def __init__(self, preload: tuple[str, ...] = ()) -> None:
         self.preload = preload
+        self.bore = False
         self.channel, self.pid, self.pidfd = self._start()
 
     def _start(self) -> tuple[socket.socket, int, int]:
@@ -119,6 +120,7 @@ class Zygote:
             if not data:
                 return words
             words.append((msgpack.unpackb(data), fds[0] if fds else -1))
+            self.bore = True
 
     def close(self) -> None:
         """Let it go: it exits when it sees our end closed."""

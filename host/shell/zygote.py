@@ -9,6 +9,7 @@ import select
 import signal
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -43,8 +44,11 @@ def serve(channel: socket.socket, preload: tuple[str, ...], entry: str) -> NoRet
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for name in (entry.partition(":")[0], *preload):
-        importlib.import_module(name)
+    importlib.import_module(entry.partition(":")[0])
+    for name in preload:
+        # A module that is not there is missed by the driver that needs it, and said by that driver.
+        with suppress(ImportError):
+            importlib.import_module(name)
     gc.collect()
     # Without this every collection in a child writes into the pages it shares with all the others.
     gc.freeze()
