@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, deque
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tierhost.ipc.errors import AccessDenied, Busy, DeadlineExceeded, NoSuchMethod, PeerDied, TierhostError
 from tierhost.ipc.limits import IN_FLIGHT_MAX, IN_FLIGHT_PER_PEER_MAX
@@ -28,8 +27,7 @@ METHOD_CHARS_QUOTED = 64
 HINT_CHARS_MAX = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(NamedTuple):
     """A request as it came in: whom to answer, who sent it, and the instant its caller stops waiting."""
 
     routing_id: bytes
@@ -43,8 +41,7 @@ class Arrival:
         return self.arrived_s + self.request.remaining_s
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
+class Admitted(NamedTuple):
     """A request that may run. `entry` is the calling life, None for a client."""
 
     arrival: Arrival

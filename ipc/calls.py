@@ -5,44 +5,38 @@ from __future__ import annotations
 import itertools
 import math
 import os
+import select
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tierhost.ipc.codec import decode, encode, legible
+from tierhost.ipc.codec import decode, encode
 from tierhost.ipc.errors import (
-    KINDS,
     Busy,
     CallError,
-    Code,
     DeadlineExceeded,
     OutcomeUnknown,
     PeerAbsent,
     PeerDied,
     ProtocolError,
-    TierhostError,
 )
+from tierhost.ipc.failures import error_of
 from tierhost.ipc.limits import CALL_DEADLINE_MAX_S
 from tierhost.ipc.messages import Answer, Failure, Reply, Request
 from tierhost.ipc.sockets import Waiter
+from tierhost.ipc.wires import Closed, Wire
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tierhost.ipc.directory import Directory, Entry
     from tierhost.ipc.messages import Value
-    from tierhost.ipc.sockets import Line, Pollable, Sockets
+    from tierhost.ipc.sockets import Pollable
 
 NO_FD = -1
 
-ANSWERS_PER_LOOK_MAX = 64
-"""Answers to other calls that are thrown away before the clock is looked at again: a peer that babbles is no hang."""
-
-
-QUICK_S = 250e-6
-SPIN_S = 150e-6
-"""A life that answered its last call within QUICK_S is awaited awake, for SPIN_S at most: to be woken by the kernel takes
-as long as such an answer. One that is slow or busy is awaited asleep: its processor time is better used by itself."""
+LAST_BREATH_S = 1.0
+"""How long after the end of its connection a dying process may take to be dead."""
 
 
 class News(Protocol):
@@ -58,10 +52,7 @@ class News(Protocol):
         """Bring the directory up to date with what has arrived. Never waits."""
 
     def doubt(self, driver: str) -> float:
-        """Note that the directory may be wrong about this driver: ask whoever knows. Never waits.
-
-        Returns after how many seconds to doubt again.
-        """
+        """Note that the directory may be wrong here: ask whoever knows. Never waits; returns when to doubt again (seconds)."""
 
 
 class WokenByLoop:
@@ -100,16 +91,22 @@ class WokenByLoop:
 
 @dataclass(slots=True)
 class _Way:
-    """The way to one life: its line, and the kernel's word on its death, which needs no host."""
+    """The way to one life: its wire, and the kernel's word on its death."""
 
     entry: Entry
-    line: Line
+    wire: Wire
     pidfd: int
-    waiter: Waiter
-    quick: bool = False
+
+    def is_dead(self, wait_s: float) -> bool:
+        """Whether its process has ended, after waiting for that. Where nobody can tell, the end of the wire counts."""
+        if self.pidfd == NO_FD:
+            return True
+        poller = select.poll()
+        poller.register(self.pidfd, select.POLLIN)
+        return bool(poller.poll(wait_s * 1000))
 
     def close(self) -> None:
-        self.line.close()
+        self.wire.close()
         if self.pidfd != NO_FD:
             os.close(self.pidfd)
 
@@ -117,9 +114,8 @@ class _Way:
 class Caller:
     """One thread's way to other drivers. Not to be shared: its sockets belong to the thread that made it."""
 
-    def __init__(self, sockets: Sockets, directory: Directory, news: News, *, name: str = "", incarnation: int = 0) -> None:
+    def __init__(self, directory: Directory, news: News, *, name: str = "", incarnation: int = 0) -> None:
         """`name`, `incarnation`: the life that calls, empty for a client; the callee believes the kernel, not this."""
-        self._sockets = sockets
         self._directory = directory
         self._news = news
         self._who = (name, incarnation)
@@ -154,10 +150,13 @@ class Caller:
             remaining_s = min(deadline_s - time.monotonic(), CALL_DEADLINE_MAX_S)
             if remaining_s <= 0:
                 raise _late(driver, method)
+            way = self._way(entry)
+            if way is None:
+                continue
             request = Request(
                 call_id, entry.incarnation, method, list(args), dict(kwargs or {}), remaining_s, *self._who, attempt
             )
-            answer = self._ask(entry, request, deadline_s)
+            answer = self._ask(way, request, deadline_s)
             if isinstance(answer, Reply):
                 return answer.value
             if isinstance(answer, Failure):
@@ -182,48 +181,75 @@ class Caller:
             if entry is not None:
                 return entry
 
-    def _ask(self, entry: Entry, request: Request, deadline_s: float) -> Answer | None:
+    def _ask(self, way: _Way, request: Request, deadline_s: float) -> Answer | None:
         """Send and wait. None: that life is over, and nobody knows how far it got."""
-        way = self._way(entry)
-        if not way.line.send(encode(request)):
-            reason = "it does not take requests"
-            raise Busy(reason, subject=f"driver {entry.driver}", hint="it is flooded or hangs; ask again later")
-        now_s = start_s = time.monotonic()
-        ready: Sequence[object] = ()
-        awake = way.quick and way.line.comes_within(min(SPIN_S, deadline_s - now_s))
-        while True:
-            if not awake:
-                if now_s >= deadline_s:
-                    raise _late(entry.driver, request.method)
-                again_s = math.inf if way.pidfd != NO_FD else self._news.doubt(entry.driver)
-                ready = way.waiter.wait(min(deadline_s - now_s, again_s))
-            answer = _match(way, request)
-            now_s = time.monotonic()
-            if answer is not None:
-                way.quick = now_s - start_s < QUICK_S
-                return answer
-            awake = False
-            if way.pidfd in ready:
-                self._bury(entry)
-            self._news.take()
-            if self._directory.is_dead(entry.driver, entry.incarnation):
+        entry = way.entry
+        try:
+            if not way.wire.send(encode(request), deadline_s):
                 self._drop(entry.driver)
+                reason = "it does not take requests"
+                raise Busy(reason, subject=f"driver {entry.driver}", hint="it is flooded or hangs; ask again later")
+            return self._wait_for_answer(way, request, deadline_s)
+        except Closed:
+            self._see_why_closed(way, deadline_s)
+            return None
+        except ProtocolError:
+            self._drop(entry.driver)
+            raise
+
+    def _wait_for_answer(self, way: _Way, request: Request, deadline_s: float) -> Answer | None:
+        entry = way.entry
+        while True:
+            data = way.wire.receive(deadline_s)
+            if data is not None:
+                answer = _match(way, request, data)
+                if answer is not None:
+                    return answer
+            elif self._is_over(way):
                 return None
+            if time.monotonic() >= deadline_s:
+                raise _late(entry.driver, request.method)
+
+    def _is_over(self, way: _Way) -> bool:
+        """A death is heard by the end of the wire; but a process that the kernel holds on to keeps its end open."""
+        entry = way.entry
+        self._news.take()
+        if self._directory.is_dead(entry.driver, entry.incarnation):
+            self._drop(entry.driver)
+            return True
+        if way.pidfd == NO_FD:
+            self._news.doubt(entry.driver)
+        return False
+
+    def _see_why_closed(self, way: _Way, deadline_s: float) -> None:
+        """The other end is gone: that life is over, or (Busy) it let go of us."""
+        entry = way.entry
+        if way.is_dead(max(0.0, min(LAST_BREATH_S, deadline_s - time.monotonic()))):
+            self._bury(entry)
+            return
+        self._drop(entry.driver)
+        reason = "it lives, and has ended our connection"
+        raise Busy(reason, subject=f"driver {entry.driver}", hint="it has too many callers; ask again later")
 
     def _bury(self, entry: Entry) -> None:
         self._directory.down(entry.driver, entry.incarnation)
         self._drop(entry.driver)
 
-    def _way(self, entry: Entry) -> _Way:
+    def _way(self, entry: Entry) -> _Way | None:
+        """Return the way to a life, connected. None: nobody is there any more."""
         way = self._ways.get(entry.driver)
         if way is not None and way.entry.incarnation == entry.incarnation:
             return way
         self._drop(entry.driver)
-        line = self._sockets.line(entry.endpoint)
-        pidfd = _pidfd(entry.pid)
-        own = [line] if pidfd == NO_FD else [line, pidfd]
-        way = _Way(entry, line, pidfd, Waiter([*own, *self._news.sources()]))
-        self._ways[entry.driver] = way
+        try:
+            wire = Wire(entry.endpoint)
+        except BlockingIOError:
+            reason = "it does not answer its door"
+            raise Busy(reason, subject=f"driver {entry.driver}", hint="it is flooded or hangs; ask again later") from None
+        except Closed:
+            self._bury(entry)
+            return None
+        way = self._ways[entry.driver] = _Way(entry, wire, _pidfd(entry.pid))
         return way
 
     def _drop(self, driver: str) -> None:
@@ -245,19 +271,15 @@ def _pidfd(pid: int) -> int:
         return NO_FD
 
 
-def _match(way: _Way, request: Request) -> Answer | None:
+def _match(way: _Way, request: Request, data: bytes) -> Answer | None:
     """Return the answer to this request; what else arrives answers a call that was given up."""
-    for _ in range(ANSWERS_PER_LOOK_MAX):
-        data = way.line.receive()
-        if data is None:
-            return None
-        try:
-            message = decode(data)
-        except ProtocolError as error:
-            reason = f"the answer to {request.method} is not in our language: {error.text}"
-            raise ProtocolError(reason, subject=f"driver {way.entry.driver}") from None
-        if isinstance(message, Reply | Failure) and message.call_id == request.call_id:
-            return message
+    try:
+        message = decode(data)
+    except ProtocolError as error:
+        reason = f"the answer to {request.method} is not in our language: {error.text}"
+        raise ProtocolError(reason, subject=f"driver {way.entry.driver}") from None
+    if isinstance(message, (Reply, Failure)) and message.call_id == request.call_id:
+        return message
     return None
 
 
@@ -274,19 +296,3 @@ def _nobody(driver: str, *, sent: bool, changes: bool) -> CallError:
     if changes:
         return OutcomeUnknown(f"{reason} to say what became of it", subject=subject, hint="look at the object first")
     return PeerDied(f"{reason} to be asked again", subject=subject, hint="`tierhost status` says why; ask again later")
-
-
-def error_of(failure: Failure) -> TierhostError:
-    """Turn a Failure into the exception it stands for. A kind or code nobody knows stays an error all the same."""
-    kind = KINDS.get(failure.kind, CallError)
-    try:
-        code = Code(failure.code)
-    except ValueError:
-        code = Code.INTERNAL_ERROR
-    return kind(failure.text, code=code, subject=failure.subject, hint=failure.hint)
-
-
-def failure_of(error: TierhostError, call_id: bytes, incarnation: int) -> Failure:
-    """Turn an exception into the message that carries it. Whatever its texts are, it can be encoded."""
-    kind = next((base.__name__ for base in type(error).__mro__ if base.__name__ in KINDS), CallError.__name__)
-    return Failure(call_id, incarnation, kind, int(error.code), legible(error.text), legible(error.subject), legible(error.hint))

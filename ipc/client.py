@@ -44,7 +44,7 @@ class Client:
         self._deadline_s = deadline_s
         self._sockets = Sockets()
         self._following = Following(root, self._sockets)
-        self._caller = Caller(self._sockets, self._following.directory, self._following)
+        self._caller = Caller(self._following.directory, self._following)
         try:
             self._following.look(self.host("directory"))
         except DeadlineExceeded:

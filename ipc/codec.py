@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Callable
-from operator import attrgetter
 from typing import Any, Final
 
 import msgpack
@@ -45,23 +43,20 @@ KINDS: Final[tuple[type[Message], ...]] = (
 
 PACKER_BYTES: Final = 4096
 
-Pick = Callable[[Any], tuple[Any, ...]]
-
 
 def encode(message: Message) -> bytes:
     """Turn a message into bytes. Raises NotInLanguage for values that cannot travel, or are too large."""
     try:
-        tag, pick, names, checks = _BY_CLASS[type(message)]
+        tag, names, checks = _BY_CLASS[type(message)]
     except KeyError:
         reason = f"{type(message).__name__} is no message"
         raise NotInLanguage(reason) from None
-    values = pick(message)
-    for name, check, value in zip(names, checks, values, strict=True):
+    for name, check, value in zip(names, checks, message, strict=True):
         if not check(value):
             reason = f"{type(message).__name__}.{name} {fault_in(value)}"
             raise NotInLanguage(reason)
     try:
-        data: bytes = msgpack.packb((tag, *values), buf_size=PACKER_BYTES)
+        data: bytes = msgpack.packb((tag, *message), buf_size=PACKER_BYTES)
     except (OverflowError, UnicodeEncodeError, ValueError) as error:
         reason = f"{type(message).__name__} cannot carry this: {type(error).__name__}: {_without_content(error)}"
         raise NotInLanguage(reason) from None
@@ -78,7 +73,7 @@ def decode(data: bytes) -> Message:
         reason = "a frame that starts with no known kind of message"
         raise ProtocolError(reason)
     kind = KINDS[values.pop(0)]
-    _, _, names, checks = _BY_CLASS[kind]
+    _, names, checks = _BY_CLASS[kind]
     if len(values) != len(names):
         reason = f"{kind.__name__} with {len(values)} fields, it has {len(names)}"
         raise ProtocolError(reason)
@@ -152,16 +147,10 @@ def _without_content(error: Exception) -> str:
     return error.reason if isinstance(error, UnicodeDecodeError | UnicodeEncodeError) else str(error)[:NAME_CHARS_MAX]
 
 
-def _picker(names: tuple[str, ...]) -> Pick:
-    pick = attrgetter(*names)
-    # attrgetter returns a bare value, not a tuple, when it is given one name.
-    return pick if len(names) > 1 else lambda message: (pick(message),)
-
-
-def _shape_of(kind: type[Message], tag: int) -> tuple[int, Pick, tuple[str, ...], tuple[Check, ...]]:
+def _shape_of(kind: type[Message], tag: int) -> tuple[int, tuple[str, ...], tuple[Check, ...]]:
     hints = typing.get_type_hints(kind)
-    names = tuple(kind.__dataclass_fields__)
-    return tag, _picker(names), names, tuple(check_for(name, hints[name]) for name in names)
+    names = kind._fields
+    return tag, names, tuple(check_for(name, hints[name]) for name in names)
 
 
 _BY_CLASS: Final = {kind: _shape_of(kind, tag) for tag, kind in enumerate(KINDS)}

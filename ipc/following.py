@@ -9,10 +9,10 @@ from collections import deque
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from tierhost.ipc.calls import error_of
 from tierhost.ipc.codec import NotInLanguage, decode, encode
 from tierhost.ipc.directory import Directory, Entry
 from tierhost.ipc.errors import CallError, Code, DeadlineExceeded, OutcomeUnknown, ProtocolError
+from tierhost.ipc.failures import error_of
 from tierhost.ipc.limits import CALL_DEADLINE_MAX_S
 from tierhost.ipc.messages import Event, Failure, Reply, Request
 from tierhost.ipc.sockets import Waiter
@@ -40,7 +40,7 @@ class Following:
 
     def __init__(self, root: Root, sockets: Sockets) -> None:
         self.directory = Directory()
-        self._host = sockets.line(root.host_socket, immediate=True)
+        self._host = sockets.line(root.host_socket)
         self._listener = sockets.listener(root.events_socket)
         self._waiter = Waiter(self.sources())
         self._prefix = os.urandom(8)

@@ -1,7 +1,6 @@
-"""Every message of the language, one frozen dataclass each: the whole vocabulary on one screen."""
+"""Every message of the language, one named tuple each (they are made by the thousand): the whole vocabulary on one screen."""
 
-from dataclasses import dataclass, field
-from typing import TypeAlias, Union
+from typing import NamedTuple, TypeAlias, Union
 
 Value: TypeAlias = Union[bool, int, float, str, bytes, list["Value"], dict[str, "Value"], None]  # noqa: UP007  # recursion needs the string form
 """What arguments and answers are made of."""
@@ -10,16 +9,14 @@ Value: TypeAlias = Union[bool, int, float, str, bytes, list["Value"], dict[str, 
 # Worker to host.
 
 
-@dataclass(frozen=True, slots=True)
-class Parked:
+class Parked(NamedTuple):
     """A spare has imported what it can and waits for a role. `warm` names the driver it is warm for, or is empty."""
 
     protocol: int
     warm: str
 
 
-@dataclass(frozen=True, slots=True)
-class Hello:
+class Hello(NamedTuple):
     """A worker takes up its life, or presents itself to a new host with the life it already lives.
 
     `phase` is empty for a new life; for a life under way it is the last verb that was done ("initialize", "auto_start").
@@ -31,8 +28,7 @@ class Hello:
     phase: str
 
 
-@dataclass(frozen=True, slots=True)
-class VerbDone:
+class VerbDone(NamedTuple):
     """The answer to one Perform. `outcome` is "complete", "skipped" or "failed"."""
 
     driver: str
@@ -43,8 +39,7 @@ class VerbDone:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """How the driver's objects are: {"pools": {"active": 2}}, and what is degraded: {"pool images": "..."}."""
 
     driver: str
@@ -53,8 +48,7 @@ class Report:
     degraded: dict[str, Value]
 
 
-@dataclass(frozen=True, slots=True)
-class Inhibit:
+class Inhibit(NamedTuple):
     """The driver holds off (or no longer holds off) the host's shutdown, and says why."""
 
     driver: str
@@ -63,8 +57,7 @@ class Inhibit:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Happened:
+class Happened(NamedTuple):
     """Something happened to an object of the driver; the host publishes it as an event."""
 
     driver: str
@@ -74,8 +67,7 @@ class Happened:
     details: dict[str, Value]
 
 
-@dataclass(frozen=True, slots=True)
-class Goodbye:
+class Goodbye(NamedTuple):
     """The worker leaves of its own accord, right after this."""
 
     driver: str
@@ -86,8 +78,7 @@ class Goodbye:
 # Host to worker.
 
 
-@dataclass(frozen=True, slots=True)
-class Assign:
+class Assign(NamedTuple):
     """A parked spare becomes life `incarnation` of the driver that `spec` describes."""
 
     spec: dict[str, Value]
@@ -96,16 +87,14 @@ class Assign:
     host_pid: int
 
 
-@dataclass(frozen=True, slots=True)
-class Welcome:
+class Welcome(NamedTuple):
     """A new host adopts the life that a Hello presented."""
 
     incarnation: int
     host_pid: int
 
 
-@dataclass(frozen=True, slots=True)
-class Perform:
+class Perform(NamedTuple):
     """Run one verb of the contract within `remaining_s` and answer with VerbDone."""
 
     seq: int
@@ -113,8 +102,7 @@ class Perform:
     remaining_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class PeerUp:
+class PeerUp(NamedTuple):
     """A life can be called from now on: where, which process it is, and what its manifest lets it call."""
 
     driver: str
@@ -124,16 +112,14 @@ class PeerUp:
     needs: list[Value]
 
 
-@dataclass(frozen=True, slots=True)
-class PeerDown:
+class PeerDown(NamedTuple):
     """A life is over: fail what is in flight there."""
 
     driver: str
     incarnation: int
 
 
-@dataclass(frozen=True, slots=True)
-class Leave:
+class Leave(NamedTuple):
     """Exit at once, without another verb: an unneeded spare, a life this host does not know."""
 
     reason: str
@@ -142,8 +128,7 @@ class Leave:
 # Caller to callee and back. The host is a callee too, under the name "host".
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """Please run `method`, and answer within `remaining_s`.
 
     `incarnation` is the life that is meant (0: whichever listens). `attempt` counts from 1; a repetition has the same
@@ -162,8 +147,7 @@ class Request:
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """The answer."""
 
     call_id: bytes
@@ -171,8 +155,7 @@ class Reply:
     value: Value
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(NamedTuple):
     """The answer is an error: `kind` is a class of ipc.errors, `code` libvirt's number."""
 
     call_id: bytes
@@ -187,8 +170,7 @@ class Failure:
 # Host to everybody who listens.
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One entry of the event stream; `source` is a driver or "host".
 
     `number` has no gaps within one host's life, and the next host counts on from a larger one.
@@ -200,7 +182,7 @@ class Event:
     incarnation: int
     kind: str
     subject: str
-    details: dict[str, Value] = field(default_factory=dict)
+    details: dict[str, Value]
 
 
 FromWorker: TypeAlias = Parked | Hello | VerbDone | Report | Inhibit | Happened | Goodbye

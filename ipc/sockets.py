@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import select
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -14,6 +13,7 @@ import zmq
 from tierhost.ipc.credentials import parse_credentials
 from tierhost.ipc.endpoints import inode_of, make_way, private_files
 from tierhost.ipc.limits import FRAME_BYTES_MAX, HIGH_WATER, IN_FLIGHT_PER_PEER_MAX, RECONNECT_MS
+from tierhost.ipc.wires import Gate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,9 +25,6 @@ LAST_WORDS_MS = 100
 
 MALFORMED_PER_TURN_MAX = 64
 """Malformed messages that one `receive` throws away before it gives the loop its turn back."""
-
-RECONNECT_MS_MAX = 1000
-"""How rarely a line to a life that does not listen tries again. Lives do not come back: each has a path of its own."""
 
 
 class Sockets:
@@ -48,17 +45,11 @@ class Sockets:
         self._bound.append(door)
         return door
 
-    def line(self, path: Path | str, *, identity: bytes = b"", immediate: bool = False) -> Line:
-        """Connect to a path (DEALER).
-
-        `immediate`: refuse to send while nobody is connected, instead of keeping it. For paths that change their owner
-        (the host's): what was kept would be done by the next one.
-        """
+    def line(self, path: Path | str, *, identity: bytes = b"") -> Line:
+        """Connect to a path (DEALER). Nothing is sent while nobody is connected: the next owner of the path would do it."""
         made = self._make(zmq.DEALER, send_max=IN_FLIGHT_PER_PEER_MAX, receive_max=HIGH_WATER)
-        made.setsockopt(zmq.IMMEDIATE, int(immediate))
+        made.setsockopt(zmq.IMMEDIATE, 1)
         made.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
-        if not immediate:
-            made.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MS_MAX)
         if identity:
             made.setsockopt(zmq.ROUTING_ID, identity)
         made.connect(f"ipc://{path}")
@@ -107,6 +98,7 @@ class _Socket:
 
     def __init__(self, made: zmq.Socket[bytes]) -> None:
         self.raw = made
+        self._touched = True
 
     def close(self) -> None:
         """Close it at once; what was not sent is dropped."""
@@ -114,7 +106,21 @@ class _Socket:
 
     def wait(self, timeout_s: float) -> bool:
         """Wait until something can be received."""
+        self._touched = True
         return bool(self.raw.poll(_milliseconds(timeout_s)))
+
+    def fileno(self) -> int:
+        """Return what becomes readable when something may have happened: `is_readable` says what."""
+        return int(self.raw.getsockopt(zmq.FD))
+
+    def is_readable(self, *, moved: bool = False) -> bool:
+        """Whether something can be received. Asked before each wait: ZeroMQ's descriptor tells of changes only.
+
+        `moved`: its descriptor did. Nothing can have changed if it did not, and we have neither sent nor received.
+        """
+        if moved or self._touched:
+            self._touched = bool(self.raw.getsockopt(zmq.EVENTS) & zmq.POLLIN)  # type: ignore[operator,arg-type]
+        return self._touched
 
 
 class _Bound(_Socket):
@@ -141,6 +147,7 @@ class Door(_Bound):
 
     def receive(self) -> tuple[bytes, PeerCredentials, bytes] | None:
         """Return routing id, sender and data of the next message; None when there is none."""
+        self._touched = True
         for _ in range(MALFORMED_PER_TURN_MAX):
             try:
                 routing_id = self.raw.recv(zmq.NOBLOCK)
@@ -159,14 +166,14 @@ class Door(_Bound):
 
     def send(self, routing_id: bytes, data: bytes) -> bool:
         """Send to one peer. False: it is gone, or does not read."""
+        self._touched = True
         try:
             self.raw.send(routing_id, zmq.SNDMORE | zmq.NOBLOCK)
         except zmq.ZMQError as error:
             if error.errno in {errno.EAGAIN, errno.EHOSTUNREACH}:
                 return False
             raise
-        # The first part has found its peer and room there; the rest cannot be refused any more.
-        self.raw.send(data, zmq.NOBLOCK)
+        self.raw.send(data, zmq.NOBLOCK)  # the first part has found its peer and room there
         return True
 
 
@@ -175,6 +182,7 @@ class Line(_Socket):
 
     def send(self, data: bytes) -> bool:
         """Send. False: nobody is connected (if immediate), or the peer does not read."""
+        self._touched = True
         try:
             self.raw.send(data, zmq.NOBLOCK)
         except zmq.Again:
@@ -183,22 +191,15 @@ class Line(_Socket):
 
     def receive(self) -> bytes | None:
         """Return the next message, or None."""
+        self._touched = True
         try:
             return self.raw.recv(zmq.NOBLOCK)
         except zmq.Again:
             return None
 
-    def comes_within(self, spin_s: float) -> bool:
-        """Look for a message, awake, for a very short time: being woken would take longer. Gives way to whoever is ready."""
-        end_s = time.monotonic() + spin_s
-        while not self.raw.getsockopt(zmq.EVENTS) & zmq.POLLIN:  # type: ignore[operator,arg-type]
-            if time.monotonic() > end_s:
-                return False
-            os.sched_yield()
-        return True
-
     def wait_sendable(self, timeout_s: float) -> bool:
         """Wait until somebody is connected and reads."""
+        self._touched = True
         return bool(self.raw.poll(_milliseconds(timeout_s), zmq.POLLOUT))
 
 
@@ -215,6 +216,7 @@ class Listener(_Socket):
 
     def receive(self) -> bytes | None:
         """Return the next event's bytes, or None."""
+        self._touched = True
         try:
             return self.raw.recv_multipart(zmq.NOBLOCK)[-1]
         except zmq.Again:
@@ -222,26 +224,25 @@ class Listener(_Socket):
 
 
 Pollable: TypeAlias = Door | Line | Listener
+Watched: TypeAlias = Door | Line | Listener | Gate
 
 
 class Poller:
-    """Waits for sockets and plain file descriptors at once; plain ones sit in one epoll, however many they are."""
+    """Waits for sockets, gates and plain file descriptors at once: one epoll, however many they are."""
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
-        self._poller = zmq.Poller()
-        self._poller.register(self._epoll.fileno(), zmq.POLLIN)
-        self._by_raw: dict[object, Pollable] = {}
+        self._by_fd: dict[int, Watched] = {}
 
-    def register(self, pollable: Pollable) -> None:
-        """Watch a socket."""
-        self._poller.register(pollable.raw, zmq.POLLIN)
-        self._by_raw[pollable.raw] = pollable
+    def register(self, watched: Watched) -> None:
+        """Watch a socket or a gate."""
+        self._by_fd[watched.fileno()] = watched
+        self._epoll.register(watched.fileno(), select.EPOLLIN)
 
-    def unregister(self, pollable: Pollable) -> None:
+    def unregister(self, watched: Watched) -> None:
         """Watch it no longer; before it is closed."""
-        self._poller.unregister(pollable.raw)
-        del self._by_raw[pollable.raw]
+        del self._by_fd[watched.fileno()]
+        self._epoll.unregister(watched.fileno())
 
     def register_fd(self, fd: int) -> None:
         """Watch a file descriptor: pidfd, eventfd, socket."""
@@ -251,14 +252,16 @@ class Poller:
         """Watch it no longer; before it is closed."""
         self._epoll.unregister(fd)
 
-    def poll(self, timeout_s: float) -> list[Pollable | int]:
-        """Return the sockets and file descriptors that can be read; an empty list after `timeout_s`."""
-        ready: list[Pollable | int] = []
-        for raw, _ in self._poller.poll(_milliseconds(timeout_s)):
-            if isinstance(raw, int):
-                ready.extend(fd for fd, _ in self._epoll.poll(0))
-            else:
-                ready.append(self._by_raw[raw])
+    def poll(self, timeout_s: float) -> list[Watched | int]:
+        """Return the sockets, gates and file descriptors that can be read; an empty list after `timeout_s`."""
+        # What is in a socket already moves its descriptor no more.
+        ready: list[Watched | int] = [watched for watched in self._by_fd.values() if watched.is_readable()]
+        for fd, _ in self._epoll.poll(0 if ready else timeout_s):
+            watched = self._by_fd.get(fd)
+            if watched is None:
+                ready.append(fd)
+            elif watched not in ready and watched.is_readable(moved=True):
+                ready.append(watched)
         return ready
 
     def close(self) -> None:
@@ -275,7 +278,7 @@ class Waiter:
             self._poller.register(source if isinstance(source, int) else source.raw, zmq.POLLIN)
 
     def wait(self, timeout_s: float) -> list[int | zmq.Socket[bytes]]:
-        """Return what can be read (raw sockets and file descriptors), or nothing when the time is up."""
+        """Return what can be read (raw sockets, file descriptors); nothing when the time is up."""
         return [source for source, _ in self._poller.poll(_milliseconds(timeout_s))]
 
 

@@ -80,8 +80,7 @@ def events(arguments: argparse.Namespace) -> int:
 
 
 def _json(event: Event) -> str:
-    fields = {name: getattr(event, name) for name in event.__dataclass_fields__}
-    return json.dumps(fields, default=output.hexadecimal)
+    return json.dumps(event._asdict(), default=output.hexadecimal)
 
 
 def _line(event: Event, how: str) -> str:

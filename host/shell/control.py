@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from tierhost.host.core import events
 from tierhost.host.shell import status
-from tierhost.ipc.calls import failure_of
 from tierhost.ipc.codec import encode
 from tierhost.ipc.errors import AccessDenied, Code, DriverError, NoSuchMethod, TierhostError
+from tierhost.ipc.failures import failure_of
 from tierhost.ipc.messages import Reply
 
 if TYPE_CHECKING:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 from contextvars import ContextVar
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(NamedTuple):
     """Who asks, by the kernel's word: the process, and the driver whose life it is (empty: a client)."""
 
     uid: int

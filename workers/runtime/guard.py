@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tierhost.ipc.errors import DriverBug, TierhostError
 
@@ -15,8 +14,7 @@ if TYPE_CHECKING:
 TEXT_CHARS_MAX = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """A value, or the error that took its place."""
 
     value: Any = None

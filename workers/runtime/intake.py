@@ -6,9 +6,9 @@ import time
 from typing import TYPE_CHECKING
 
 from tierhost.ipc.admission import Admitted, Arrival
-from tierhost.ipc.calls import failure_of
 from tierhost.ipc.codec import decode, encode
 from tierhost.ipc.errors import ProtocolError, TierhostError
+from tierhost.ipc.failures import failure_of
 from tierhost.ipc.messages import Request
 
 if TYPE_CHECKING:

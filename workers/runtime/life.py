@@ -6,10 +6,11 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from tierhost.ipc.admission import Admission
-from tierhost.ipc.calls import failure_of
 from tierhost.ipc.codec import encode
 from tierhost.ipc.errors import PeerAbsent
+from tierhost.ipc.failures import failure_of
 from tierhost.ipc.limits import TEXT_CHARS_MAX
+from tierhost.ipc.wires import Gate
 from tierhost.workers.runtime import calling
 from tierhost.workers.runtime.contract import Context, InitResult, Skip, StateDriver
 from tierhost.workers.runtime.guard import Outcome, guarded
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from tierhost.ipc.admission import Admitted
     from tierhost.ipc.directory import Directory
     from tierhost.ipc.paths import Root
-    from tierhost.ipc.sockets import Sockets
 
 
 class Life:
@@ -38,7 +38,6 @@ class Life:
         spec: dict[str, Any],
         incarnation: int,
         root: Root,
-        sockets: Sockets,
         directory: Directory,
         later: Callable[[float, Callable[[], None]], None],
     ) -> None:
@@ -47,10 +46,10 @@ class Life:
         self.incarnation = incarnation
         self.outbox = Outbox(self.name, incarnation)
         self.jobs = Jobs()
-        self.services = Services(self.name, incarnation, frozenset(spec["needs"]), self.jobs, sockets, directory)
+        self.services = Services(self.name, incarnation, frozenset(spec["needs"]), self.jobs, directory)
         self.pool = Pool(self.services.leave_thread)
         self.refused = 0
-        self.door = sockets.door(root.worker_socket(self.name, incarnation))
+        self.door = Gate(root.worker_socket(self.name, incarnation))
         self._exposed: dict[str, Any] = {}
         self._offers: dict[str, bool] = {}
         self.admission = Admission(self.name, incarnation, spec["owner_uid"], self._offers, directory)

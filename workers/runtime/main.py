@@ -87,7 +87,7 @@ class Worker:
         self._pulse: Pulse | None = None
 
     def _line_to_host(self) -> Line:
-        line = self._sockets.line(self._root.host_socket, identity=self._launch["identity"], immediate=True)
+        line = self._sockets.line(self._root.host_socket, identity=self._launch["identity"])
         self._poller.register(line)
         return line
 
@@ -124,12 +124,16 @@ class Worker:
 
     def _turn(self) -> None:
         for ready in self._poller.poll(HELLO_PERIOD_S if self._orphaned_s is not None else self._timers.wait_s(BEAT_PERIOD_S)):
+            life = self._life
             if ready is self._control:
                 self._read_control()
+            elif life is not None and ready is life.door:
+                read_requests(life)
+            elif life is not None and ready == life.outbox.wake_fd:
+                # First the wake-up, then (below) what was meant: whoever comes in between wakes us once more.
+                life.outbox.drain()
             elif ready == self._host_fd:
                 self._host_died()
-            elif self._life is not None and ready is self._life.door:
-                read_requests(self._life)
         now_s = time.monotonic()
         if self._pulse is not None:
             self._pulse.beat(now_s)
@@ -141,7 +145,6 @@ class Worker:
 
     def _tend(self, life: Life, now_s: float) -> None:
         """Send what threads have left for the loop, run what is due, tell the host how the objects are."""
-        life.outbox.drain()
         for routing_id, data in life.outbox.answers():
             life.door.send(routing_id, data)
         if life.admission.has_strangers():
@@ -198,7 +201,7 @@ class Worker:
         self._pulse = Pulse(self._root.beats, message.slot, cast("float", spec["patience_s"]))
         self._pulse.beat(time.monotonic())
         loaded = self._warm or guarded("importing the driver", load, spec, self._launch["blob"])
-        life = Life(spec, message.incarnation, self._root, self._sockets, self._directory, self.later)
+        life = Life(spec, message.incarnation, self._root, self._directory, self.later)
         self._life = life
         self._poller.register(life.door)
         self._poller.register_fd(life.outbox.wake_fd)

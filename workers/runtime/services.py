@@ -13,26 +13,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tierhost.ipc.directory import Directory
-    from tierhost.ipc.sockets import Sockets
     from tierhost.workers.runtime.jobs import Jobs
 
 
 class Services:
     """What the manifest's `needs` allows; anything else is refused here, with the line to add, and by the callee too."""
 
-    def __init__(
-        self, name: str, incarnation: int, needs: frozenset[str], jobs: Jobs, sockets: Sockets, directory: Directory
-    ) -> None:
+    def __init__(self, name: str, incarnation: int, needs: frozenset[str], jobs: Jobs, directory: Directory) -> None:
         self._name = name
         self._incarnation = incarnation
         self._needs = needs
         self._jobs = jobs
-        self._sockets = sockets
         self._directory = directory
         self._of_thread = threading.local()
 
     def __getattr__(self, driver: str) -> Service:
-        return Service(self, driver.replace("_", "-"))
+        # Kept in place: this is asked once for each name.
+        service = self.__dict__[driver] = Service(self, driver.replace("_", "-"))
+        return service
 
     def call(self, driver: str, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Call a service within what is left of the call in progress. Raises what the service raised, or a CallError."""
@@ -51,7 +49,7 @@ class Services:
         caller: Caller | None = getattr(self._of_thread, "caller", None)
         if caller is None:
             news = WokenByLoop(self._directory)
-            caller = Caller(self._sockets, self._directory, news, name=self._name, incarnation=self._incarnation)
+            caller = Caller(self._directory, news, name=self._name, incarnation=self._incarnation)
             self._of_thread.caller, self._of_thread.news = caller, news
         return caller
 
@@ -75,4 +73,5 @@ class Service:
         def call(*args: Any, **kwargs: Any) -> Any:
             return self._services.call(self._driver, method, args, kwargs)
 
+        self.__dict__[method] = call
         return call

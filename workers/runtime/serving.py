@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
-from tierhost.ipc.calls import failure_of
 from tierhost.ipc.codec import NotInLanguage, encode
 from tierhost.ipc.errors import Code, DriverBug, DriverError, OutcomeUnknown, TierhostError
+from tierhost.ipc.failures import failure_of
 from tierhost.ipc.messages import Reply
 from tierhost.workers.runtime import calling
 from tierhost.workers.runtime.contract import Caller
@@ -42,6 +42,7 @@ class Serving:
         self._finished = finished
         self._lock = threading.Lock()
         self._under_way: dict[bytes, list[bytes]] = {}
+        self._methods: dict[str, Callable[[list[Any], dict[str, Any]], Any]] = {}
 
     def serve(self, admitted: Admitted) -> bytes | None:
         """Begin a call. Returns the answer's bytes if it is known at once; else it goes to the outbox when it is."""
@@ -93,7 +94,8 @@ class Serving:
         finally:
             calling.CALLER.set(None)
             calling.DEADLINE_S.set(None)
-            calling.CALL_ID.set(None)
+            if exposure.changes:
+                calling.CALL_ID.set(None)
 
     def _answer(self, admitted: Admitted, exposure: Exposure) -> bytes:
         request = admitted.arrival.request
@@ -107,9 +109,8 @@ class Serving:
         elif recorded is not None:
             value, error = recorded.value, None
         else:
-            outcome = guarded(
-                f"{self._context.name}.{request.method}", self._method(request.method, exposure), request.args, request.kwargs
-            )
+            method = self._methods.get(request.method) or self._prepare(request.method, exposure)
+            outcome = guarded(f"{self._context.name}.{request.method}", method, request.args, request.kwargs)
             value, error = outcome.value, outcome.error
             if exposure.changes:
                 error = guarded("recording the answer", self._record, request.call_id, value, error).error or error
@@ -121,20 +122,26 @@ class Serving:
             bug = DriverBug(f"{request.method} returned what cannot travel: {trouble}", subject=f"driver {self._context.name}")
             return encode(failure_of(bug, request.call_id, incarnation))
 
-    def _method(self, name: str, exposure: Exposure) -> Callable[[list[Any], dict[str, Any]], Any]:
+    def _prepare(self, name: str, exposure: Exposure) -> Callable[[list[Any], dict[str, Any]], Any]:
+        """Make what runs a method, once; it is kept."""
         method = getattr(self._driver, name)
+        what = f"{self._context.name}.{name}"
 
-        def call(args: list[Any], kwargs: dict[str, Any]) -> Any:
+        def locked(args: list[Any], kwargs: dict[str, Any]) -> Any:
+            bound = _bind(what, method, args, kwargs)
+            with self._context.jobs.changing(f"{self._context.name} {bound[exposure.lock]}"):
+                return method(*args, **kwargs)
+
+        def plain(args: list[Any], kwargs: dict[str, Any]) -> Any:
             try:
-                bound = _bind(method, args, kwargs)
-            except TypeError as error:
-                raise DriverError(str(error), code=Code.INVALID_ARG, subject=f"{self._context.name}.{name}") from None
-            if exposure.lock:
-                with self._context.jobs.changing(f"{self._context.name} {bound[exposure.lock]}"):
-                    return method(*args, **kwargs)
-            return method(*args, **kwargs)
+                return method(*args, **kwargs)
+            except TypeError:
+                # Arguments that do not fit are the caller's mistake; then it never ran. Anything else is the driver's.
+                _bind(what, method, args, kwargs)
+                raise
 
-        return call
+        made = self._methods[name] = locked if exposure.lock else plain
+        return made
 
     def _stores(self) -> tuple[Store, Store]:
         return self._context.persistent, self._context.run
@@ -155,10 +162,13 @@ class Serving:
                 return
 
 
-def _bind(method: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Match arguments with parameters before the method runs: a wrong call is the caller's mistake, not the driver's."""
+def _bind(what: str, method: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Match arguments with parameters. Raises INVALID_ARG: a wrong call is the caller's mistake, not the driver's."""
     import inspect  # noqa: PLC0415  # only methods that lock by an argument or are called wrongly need the slow way
 
-    bound = inspect.signature(method).bind(*args, **kwargs)
+    try:
+        bound = inspect.signature(method).bind(*args, **kwargs)
+    except TypeError as error:
+        raise DriverError(str(error), code=Code.INVALID_ARG, subject=what) from None
     bound.apply_defaults()
     return dict(bound.arguments)

@@ -93,7 +93,9 @@ class Shelf:
 
     def find(self, uuid: str) -> Secret:
         """Return a secret by its uuid, however that is written. Raises NoSecret."""
-        found = self.secrets.get(canonical(uuid) or "")
+        found = self.secrets.get(uuid) if type(uuid) is str else None
+        # Most are written as we write them; the others are looked at more closely.
+        found = found or self.secrets.get(canonical(uuid) or "")
         if found is None:
             hint = "`tierhost call secret.secret_list` lists them"
             raise NoSecret(f"no secret with matching uuid '{uuid!s:.64}'", subject="secret", hint=hint)

@@ -1,4 +1,4 @@
-"""Fake callees: one life each, a thread with a real door that says what the test tells it to."""
+"""Fake callees: one life each, a thread with a real gate that says what the test tells it to."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from tierhost.ipc.codec import decode, encode
 from tierhost.ipc.directory import Entry
 from tierhost.ipc.messages import Answer, Reply, Request
 from tierhost.ipc.sockets import Poller
+from tierhost.ipc.wires import Gate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from tierhost.ipc.calls import Caller
-    from tierhost.ipc.sockets import Sockets
 
 Say: TypeAlias = "Callable[[Request], Iterable[Answer | bytes]]"
 """What to answer to a request: messages, or bytes that are none."""
@@ -44,11 +44,11 @@ def silence(_: Request) -> list[Answer]:
 class FakeCallee:
     """Serves until `stop`. `heard` are the requests that came, `came` tells each of them."""
 
-    def __init__(self, sockets: Sockets, folder: Path, say: Say = echo, *, incarnation: int = 1) -> None:
+    def __init__(self, folder: Path, say: Say = echo, *, incarnation: int = 1) -> None:
         self.heard: list[Request] = []
         self.came = threading.Semaphore(0)
         self.say = say
-        self._door = sockets.door(folder / f"storage.{incarnation}")
+        self._door = Gate(folder / f"storage.{incarnation}")
         self.entry = Entry("storage", incarnation, self._door.path, NEVER_A_PID)
         self._end_fd = os.eventfd(0)
         self._poller = Poller()
@@ -62,14 +62,13 @@ class FakeCallee:
             ready = self._poller.poll(60)
             if self._end_fd in ready:
                 return
-            arrived = self._door.receive()
-            request = decode(arrived[2]) if arrived else None
-            if arrived is None or not isinstance(request, Request):
-                continue
-            self.heard.append(request)
-            self.came.release()
-            for answer in self.say(request):
-                self._door.send(arrived[0], answer if isinstance(answer, bytes) else encode(answer))
+            while (arrived := self._door.receive()) is not None:
+                request = decode(arrived[2])
+                if isinstance(request, Request):
+                    self.heard.append(request)
+                    self.came.release()
+                    for answer in self.say(request):
+                        self._door.send(arrived[0], answer if isinstance(answer, bytes) else encode(answer))
 
     def stop(self) -> None:
         """End as a process does: no answer, no path."""

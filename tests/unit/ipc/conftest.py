@@ -83,9 +83,9 @@ def directory() -> Directory:
 
 
 @pytest.fixture
-def caller(sockets: Sockets, directory: Directory) -> Iterator[Caller]:
+def caller(directory: Directory) -> Iterator[Caller]:
     news = WokenByLoop(directory)
-    made = Caller(sockets, directory, news, name="qemu", incarnation=4)
+    made = Caller(directory, news, name="qemu", incarnation=4)
     yield made
     made.close()
     news.close()
@@ -97,7 +97,7 @@ def live(sockets: Sockets, folder: Path, directory: Directory) -> Iterator[Live]
     lives: list[FakeCallee] = []
 
     def begin(say: Say = echo, *, incarnation: int = 1, up: bool = True) -> FakeCallee:
-        callee = FakeCallee(sockets, folder, say, incarnation=incarnation)
+        callee = FakeCallee(folder, say, incarnation=incarnation)
         lives.append(callee)
         if up:
             directory.up(callee.entry)

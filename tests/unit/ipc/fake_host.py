@@ -8,9 +8,9 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from tierhost.ipc.calls import failure_of
 from tierhost.ipc.codec import decode, encode
 from tierhost.ipc.errors import NoSuchMethod
+from tierhost.ipc.failures import failure_of
 from tierhost.ipc.messages import Event, Reply, Request
 from tierhost.ipc.sockets import Poller
 
@@ -70,9 +70,7 @@ class FakeHost:
         return {"number": self.number, "lives": list(self.lives.values())}
 
     def _events_since(self, number: int) -> Any:
-        return [
-            {name: getattr(event, name) for name in Event.__dataclass_fields__} for event in self.kept if event.number > number
-        ]
+        return [event._asdict() for event in self.kept if event.number > number]
 
     # For the test's thread. Sockets are the serving thread's, so that is where these are done.
 

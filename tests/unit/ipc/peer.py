@@ -7,26 +7,29 @@ import sys
 
 from tierhost.ipc.codec import decode, encode
 from tierhost.ipc.messages import Reply, Request
-from tierhost.ipc.sockets import Sockets
+from tierhost.ipc.sockets import Poller, Sockets
+from tierhost.ipc.wires import Gate
 
 
 def main(does: str, path: str) -> None:
     sockets = Sockets()
     if does == "asks":
         line = sockets.line(path)
+        line.wait_sendable(60)
         line.send(encode(Request(b"call", 1, "echo", [], {}, 5.0, "", 0, 1)))
         say_ready()
         line.wait(60)
         return
-    door = sockets.door(path)
+    gate, poller = Gate(path), Poller()
+    poller.register(gate)
     say_ready()
-    while door.wait(60):
-        arrived = door.receive()
+    while poller.poll(60):
+        arrived = gate.receive()
         if arrived is None or does == "hangs":
             continue
         request = decode(arrived[2])
         if isinstance(request, Request):
-            door.send(arrived[0], encode(Reply(request.call_id, request.incarnation, os.getpid())))
+            gate.send(arrived[0], encode(Reply(request.call_id, request.incarnation, os.getpid())))
 
 
 def say_ready() -> None:

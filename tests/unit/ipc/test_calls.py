@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.unit.ipc.callee import AT_ONCE_S, NEVER_A_PID, PATIENCE_S, SOON_S, call, silence
-from tierhost.ipc import calls
-from tierhost.ipc.calls import Caller, error_of, failure_of
 from tierhost.ipc.codec import NotInLanguage, encode
 from tierhost.ipc.directory import Directory, Entry
 from tierhost.ipc.errors import (
@@ -23,14 +21,16 @@ from tierhost.ipc.errors import (
     PeerAbsent,
     ProtocolError,
 )
+from tierhost.ipc.failures import error_of, failure_of
 from tierhost.ipc.limits import TEXT_CHARS_MAX
 from tierhost.ipc.messages import Answer, Failure, Leave, Reply, Request
+from tierhost.ipc.wires import Gate
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.unit.ipc.conftest import Live
-    from tierhost.ipc.sockets import Sockets
+    from tierhost.ipc.calls import Caller
 
 # When all goes well.
 
@@ -55,16 +55,6 @@ def test_a_call_id_that_is_given_is_used(caller: Caller, live: Live) -> None:
     callee = live()
     caller.call("storage", "echo", deadline_s=time.monotonic() + PATIENCE_S, changes=True, call_id=b"mine")
     assert callee.heard[0].call_id == b"mine"
-
-
-@pytest.mark.parametrize("quick_s", [0.0, PATIENCE_S], ids=["asleep", "awake"])
-def test_quick_answers_are_awaited_awake_and_slow_ones_asleep(
-    caller: Caller, live: Live, monkeypatch: pytest.MonkeyPatch, quick_s: float
-) -> None:
-    monkeypatch.setattr(calls, "QUICK_S", quick_s)
-    live()
-    assert [call(caller, "echo", number) for number in range(20)] == list(range(20))
-    assert caller._ways["storage"].quick == (quick_s > 0)
 
 
 # Errors.
@@ -181,10 +171,8 @@ def test_a_peer_that_babbles_does_not_keep_us_past_the_deadline(caller: Caller, 
     assert call(caller) == "late"
 
 
-def test_a_peer_that_takes_nothing_more_is_busy_and_never_waited_for(
-    caller: Caller, sockets: Sockets, folder: Path, directory: Directory
-) -> None:
-    door = sockets.door(folder / "storage.1")
+def test_a_peer_that_takes_nothing_more_is_busy_and_never_waited_for(caller: Caller, folder: Path, directory: Directory) -> None:
+    door = Gate(folder / "storage.1")
     directory.up(Entry("storage", 1, door.path, NEVER_A_PID))
     refused = None
     while refused is None:

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.unit.ipc.callee import AT_ONCE_S, NEVER_A_PID, PATIENCE_S, SOON_S, FakeCallee, call, echo, silence
-from tierhost.ipc.calls import Caller, WokenByLoop, failure_of
+from tierhost.ipc.calls import Caller, WokenByLoop
 from tierhost.ipc.directory import Directory, Entry
 from tierhost.ipc.errors import (
     CallError,
     OutcomeUnknown,
     PeerDied,
 )
+from tierhost.ipc.failures import failure_of
 from tierhost.ipc.messages import Answer, Reply, Request
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def test_lines_of_dead_lives_are_closed_and_so_is_everything_in_the_end(
     sockets: Sockets, directory: Directory, live: Live, folder: Path
 ) -> None:
     news = WokenByLoop(directory)
-    caller = Caller(sockets, directory, news)
+    caller = Caller(directory, news)
     open_fds: list[int] = []
     for incarnation in range(1, 6):
         callee = live(incarnation=incarnation, up=False)

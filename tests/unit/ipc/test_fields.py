@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from typing import Any
 
@@ -46,7 +45,7 @@ def test_a_remaining_time_is_above_zero_and_has_a_maximum(remaining_s: Any) -> N
     with pytest.raises(NotInLanguage, match="remaining_s"):
         encode(request(remaining_s=remaining_s))
     fields = msgpack.unpackb(encode(request()))
-    fields[1 + [field.name for field in dataclasses.fields(Request)].index("remaining_s")] = remaining_s
+    fields[1 + Request._fields.index("remaining_s")] = remaining_s
     assert "remaining_s" in refused(msgpack.packb(fields))
 
 
@@ -73,7 +72,7 @@ def test_the_largest_of_each_kind_travels_and_one_more_does_not(longest: Message
     with pytest.raises(NotInLanguage):
         encode(too_long)
     if not isinstance(too_long, Reply) or type(too_long.value) is not int:
-        values = [getattr(too_long, field.name) for field in dataclasses.fields(too_long)]
+        values = list(too_long)
         refused(msgpack.packb([KINDS.index(type(too_long)), *values]))
 
 

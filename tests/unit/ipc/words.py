@@ -45,14 +45,14 @@ def _field(name: str, annotation: Any) -> st.SearchStrategy[Any]:
 
 def _of(kind: type[Message]) -> st.SearchStrategy[Message]:
     hints = typing.get_type_hints(kind)
-    return st.builds(kind, **{name: _field(name, hints[name]) for name in kind.__dataclass_fields__})
+    return st.builds(kind, **{name: _field(name, hints[name]) for name in kind._fields})
 
 
 MESSAGES: st.SearchStrategy[Message] = st.sampled_from(KINDS).flatmap(_of)
 
 
 def request(method: str = "echo", *args: Value, **fields: Any) -> Request:
-    """Make a Request; `fields` are the dataclass's, what is not given is plain."""
+    """Make a Request; `fields` are the message's, what is not given is plain."""
     plain: dict[str, Any] = {
         "call_id": b"call",
         "incarnation": 1,
