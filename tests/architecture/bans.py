@@ -61,7 +61,7 @@ IMPORTS = (
 
 CATCHES_ALL = {
     "workers/runtime/guard.py": "a driver is other people's code: the one place where anything may be raised",
-    "tests/simulation/world.py": "the core is on trial: whatever it raises is a breach, with the seed that repeats it",
+    "tests/simulation/stage.py": "the core is on trial: whatever it raises is a breach, with the seed that repeats it",
 }
 
 WORDS = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.simulation.world import POLICY, START_FAULTS, VERB_FAULTS, VERBS, FakeWorker
+from tests.simulation.body import POLICY, START_FAULTS, VERB_FAULTS, VERBS, FakeWorker
 from tierhost.host.core import events
 
 if TYPE_CHECKING:

@@ -8,9 +8,11 @@ from random import Random
 from typing import TYPE_CHECKING, Final
 
 from tests.simulation import faults
-from tests.simulation.world import LIMITS_S, Broken, World
+from tests.simulation.body import LIMITS_S
+from tests.simulation.stage import Broken
+from tests.simulation.world import World
 from tierhost.host.core import events
-from tierhost.host.core.invariants import Breach
+from tierhost.host.core.promises import Breach
 from tierhost.host.core.spec import DriverSpec
 from tierhost.host.core.supervisor import Supervisor
 
