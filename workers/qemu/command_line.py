@@ -16,7 +16,6 @@ VIDEO_SLOT: Final = 2
 RNG_SLOT: Final = 3
 BALLOON_SLOT: Final = 4
 CARD_SLOT: Final = 16
-SCSI_IDS_MAX: Final = 255
 VNC_PORT: Final = 5900
 VNC_DISPLAY_MAX: Final = 99
 CARDS: Final = {"virtio": "virtio-net-pci", "e1000": "e1000", "rtl8139": "rtl8139"}

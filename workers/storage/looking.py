@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tierhost.workers.runtime.contract import Code, DriverError
 from tierhost.workers.storage.headers import Header, read_header
-from tierhost.workers.storage.volume_xml import is_volume_name
+from tierhost.workers.storage.volume_names import is_volume_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,8 @@ from lxml import etree
 
 from tierhost.workers.runtime.contract import Code
 from tierhost.workers.runtime.definitions import Element, Unsupported, parse
-from tierhost.workers.storage.pool_xml import NAME_BYTES_MAX, Permissions, absolute_path, canonical_uuid_text, read_permissions
+from tierhost.workers.storage.pool_xml import Permissions, absolute_path, canonical_uuid_text, read_permissions
+from tierhost.workers.storage.volume_names import is_volume_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -98,19 +99,12 @@ def _extras(volume: etree._Element) -> tuple[str, ...]:
 
 
 def checked_volume_name(element: Element, name: str) -> str:
-    """Check a volume's name: it becomes a file's, and a leading dot is for what is half made."""
+    """Check a volume's name."""
     if not is_volume_name(name):
         raise element.bad(
             f"the name {name[:80]!r} is empty, too long, begins with '.', or has '/' or unprintable characters in it"
         )
     return name
-
-
-def is_volume_name(name: object) -> bool:
-    """Say whether a volume can have this name."""
-    if not isinstance(name, str) or not 0 < len(name.encode(errors="replace")) <= NAME_BYTES_MAX:
-        return False
-    return "/" not in name and name[0] != "." and name.isprintable()
 
 
 def _bytes(element: Element | None) -> int | None:

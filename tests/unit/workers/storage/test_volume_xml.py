@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tierhost.workers.runtime.definitions import BadDefinition, Unsupported
-from tierhost.workers.storage.volume_xml import Backing, Encryption, VolumeDefinition, is_volume_name, parse_volume
+from tierhost.workers.storage.volume_names import is_volume_name
+from tierhost.workers.storage.volume_xml import Backing, Encryption, VolumeDefinition, parse_volume
 
 SECRET = "<secret type='passphrase' usage='vault/safe'/>"
 
