@@ -69,6 +69,12 @@ def loops_over(source: str) -> list[str]:
     return sorted(path.name for path in Path("/sys/block").glob("loop*") if loop_backing(path.name) == real)
 
 
+def users_of(source: str) -> list[str]:
+    """Say where a device or image file is mounted, and by which loop devices it is held; nothing if nobody uses it."""
+    table = parse_mountinfo(Path(MOUNTINFO).read_text(errors="surrogateescape"))
+    return [mount.target for mount in table if mount.source.startswith("/") and comes_from(mount, source)] or loops_over(source)
+
+
 def mount(source: str, target: str, filesystem: str, *, limit_s: float, keep_fds: Sequence[int] = ()) -> None:
     """Mount a block device, or an image file over a loop device that the kernel frees with the mount."""
     loop = ",loop" if not _is_block_device(source) else ""

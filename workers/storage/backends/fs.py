@@ -11,7 +11,7 @@ from tierhost.workers.runtime.definitions import Unsupported
 from tierhost.workers.storage.commands import CommandFailed, run
 from tierhost.workers.storage.directories import make_directory, need_directory, remove_directory, subject
 from tierhost.workers.storage.flags import BUILD_NO_OVERWRITE, BUILD_OVERWRITE
-from tierhost.workers.storage.mounts import comes_from, mount, mounts_at, unmount
+from tierhost.workers.storage.mounts import comes_from, mount, mounts_at, unmount, users_of
 from tierhost.workers.storage.pool_xml import Source, absolute_path
 from tierhost.workers.storage.state import Seen
 
@@ -141,6 +141,7 @@ class Backend:
                 subject=subject(definition),
                 hint=f"write <format type='...'/> with one of {', '.join(MAKERS)}",
             )
+        _refuse_in_use(definition)
         if flags & BUILD_NO_OVERWRITE:
             _refuse_content(definition, effort)
         run([*maker, definition.source.device], limit_s=effort.limit_s, keep_fds=(effort.lock_fd,))
@@ -188,6 +189,18 @@ def _is_ours(mount: Mount, definition: PoolDefinition, facts: Mapping[str, Any])
     if facts and (mount.number, mount.device) == (facts["mount"], facts["device"]):
         return True  # the very mount we made, even if its image file was moved since
     return comes_from(mount, definition.source.device)
+
+
+def _refuse_in_use(definition: PoolDefinition) -> None:
+    """Raise if somebody uses the device: makers of file systems see a mounted device, and not a mounted image file."""
+    users = users_of(definition.source.device)
+    if users:
+        raise DriverError(
+            f"{definition.source.device} is in use: {', '.join(users[:4])}",
+            code=Code.RESOURCE_BUSY,
+            subject=subject(definition),
+            hint="unmount it first",
+        )
 
 
 def _refuse_content(definition: PoolDefinition, effort: Effort) -> None:
