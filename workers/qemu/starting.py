@@ -179,6 +179,6 @@ class Starting:
 def _hint(said: str) -> str:
     if "Invalid password" in said:
         return "the secret's value does not open the disk: set the right passphrase"
-    if "lock" in said:
+    if '" lock' in said:  # as in: Failed to get "write" lock
         return "another process uses the image"
     return ""

@@ -93,7 +93,10 @@ def _qemu_img(arguments: Sequence[str], effort: Effort, descriptors: Sequence[in
     try:
         run(["qemu-img", *arguments], limit_s=effort.limit_s, keep_fds=(effort.lock_fd, *descriptors))
     except CommandFailed as error:
-        if "lock" in error.words:
+        if "Invalid password" in error.words:
+            hint = "the secret's value does not open the volume: set the right passphrase"
+            raise DriverError(error.text, code=Code.INVALID_SECRET, hint=hint) from None
+        if '" lock' in error.words:  # as in: Failed to get "write" lock
             raise DriverError(error.text, code=Code.RESOURCE_BUSY, hint="a running guest has it open") from None
         raise
 

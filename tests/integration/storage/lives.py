@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
@@ -132,3 +133,13 @@ def in_call(call_id: bytes) -> Iterator[None]:
         yield
     finally:
         calling.CALL_ID.reset(token)
+
+
+@contextlib.contextmanager
+def within(limit_s: float) -> Iterator[None]:
+    """Make the calls in this block for a caller who waits so long."""
+    token = calling.DEADLINE_S.set(time.monotonic() + limit_s)
+    try:
+        yield
+    finally:
+        calling.DEADLINE_S.reset(token)
