@@ -6,13 +6,12 @@ It forks, so it must have one thread only: it is run as a process of its own by 
 from __future__ import annotations
 
 import json
-import os
 import sys
 import tempfile
-import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from tests.deaths import DIED, SURVIVED, Steps, in_child, tell
 from tests.integration.qemu.lives import Life, Site
 from tierhost.workers.qemu import save_file
 from tierhost.workers.qemu.monitor import Monitors
@@ -26,50 +25,16 @@ if TYPE_CHECKING:
 
 CALL = b"the call"
 STEPS_MAX = 60
-DIED, SURVIVED = 9, 0
 
 
-class Steps:
-    """Counts effects on the world, and dies right after the one that was asked for."""
-
-    def __init__(self, die_after: int) -> None:
-        self._left = die_after
-
-    def step(self) -> None:
-        self._left -= 1
-        if self._left == 0:
-            os._exit(DIED)
-
-    def after(self, owner: Any, name: str) -> None:
-        """Count every call of this function, when it is done."""
-        function = getattr(owner, name)
-
-        def counted(*args: Any, **kwargs: Any) -> Any:
-            value = function(*args, **kwargs)
-            self.step()
-            return value
-
-        setattr(owner, name, counted)
-
-    def after_awaited(self, owner: Any, name: str) -> None:
-        """The same for a coroutine."""
-        function = getattr(owner, name)
-
-        async def counted(*args: Any, **kwargs: Any) -> Any:
-            value = await function(*args, **kwargs)
-            self.step()
-            return value
-
-        setattr(owner, name, counted)
-
-    def arm(self) -> None:
-        """Durable words, QEMU commands, processes, signals, files that get their names."""
-        self.after(Store, "_write")
-        self.after_awaited(Monitors, "_execute")
-        self.after(detached, "start")
-        self.after(Detached, "signal")
-        self.after(save_file, "complete")
-        self.after(save_file, "create")
+def arm(steps: Steps) -> None:
+    """Durable words, QEMU commands, processes, signals, files that get their names."""
+    steps.after(Store, "_write")
+    steps.after_awaited(Monitors, "_execute")
+    steps.after(detached, "start")
+    steps.after(Detached, "signal")
+    steps.after(save_file, "complete")
+    steps.after(save_file, "create")
 
 
 def start(site: Site, life: Life) -> None:
@@ -141,31 +106,12 @@ SCENES: dict[str, Scene] = {
 """What was before, the call, and what must be true after it, however often it was made and died."""
 
 
-RAISED = 3
-
-
-def in_child(work: Callable[[], int]) -> int:
-    """Run in a forked child; return its exit code."""
-    child = os.fork()
-    if child == 0:
-        code = RAISED
-        try:
-            code = work()
-        finally:
-            # Whatever was raised ends here: above us is pytest, for a second time.
-            if code == RAISED:
-                traceback.print_exc(limit=-3)
-            sys.stdout.flush()
-            os._exit(code)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
 def die(site: Site, scene: Scene, after: int) -> int:
     before, call, _ = scene
     life = site.live()
     life.driver.domain_define_xml(site.guest())
     before(site, life)
-    Steps(after).arm()
+    arm(Steps(after))
     make(site, life, call)
     return SURVIVED
 
@@ -217,11 +163,6 @@ def judge(site: Site, life: Life) -> list[str]:
     saves = site.state_dir / "save"
     faults += [f"left behind: {path.name}" for path in saves.glob("*") if path.suffix != ".save"]
     return faults
-
-
-def tell(text: str) -> None:
-    sys.stdout.write(text)
-    sys.stdout.flush()
 
 
 def main() -> int:

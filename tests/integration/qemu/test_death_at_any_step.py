@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.qemu.dying import DIED, SCENES, SURVIVED
+from tests.deaths import DIED, SURVIVED
+from tests.integration.qemu.dying import SCENES
 from tierhost.drills.sweeping import sweep
 
 if TYPE_CHECKING:
