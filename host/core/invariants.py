@@ -35,6 +35,8 @@ class Invariants(Orders):
             self._beats(event)
         if self._closed:
             self._open()
+        if isinstance(event, events.ShutdownAsked):
+            self._shutdown_asked(event, given)
         for command in given:
             self._command(command, event, stale=stale)
         self._at_once(event, given)
@@ -44,9 +46,7 @@ class Invariants(Orders):
         if isinstance(command, commands.PublishTier):
             return
         if isinstance(command, commands.RefuseShutdown):
-            held = any(known.inhibits for known in self._known.values())
-            wanted = isinstance(event, events.ShutdownAsked) and not event.force and not event.save and held
-            self._check("inhibit", wanted, "a shutdown was refused that nobody holds off")
+            self._check("inhibit", isinstance(event, events.ShutdownAsked), f"{command} in answer to {event}")
             return
         if isinstance(command, commands.EndHost):
             self._ended = True
@@ -61,6 +61,14 @@ class Invariants(Orders):
         if stale and changes and command.driver == getattr(event, "driver", "") and not self._overdue(known):
             self._broken("stale", f"{command} in answer to {event}")
         self._judge[type(command)](known, command, event)
+
+    def _shutdown_asked(self, event: events.ShutdownAsked, given: Sequence[Command]) -> None:
+        holding = [known.spec.name for known in self._known.values() if known.inhibits]
+        to_be_refused = bool(holding) and not event.force and not event.save
+        refused = any(isinstance(command, commands.RefuseShutdown) for command in given)
+        self._check(
+            "inhibit", refused == to_be_refused, f"{event} was {'' if refused else 'not '}refused, and {holding} hold it off"
+        )
 
     def _at_once(self, event: Event, given: Sequence[Command]) -> None:
         """Check what must be true whenever the supervisor has answered."""

@@ -24,8 +24,9 @@ class Pulse:
     excused_until_s: float = 0.0
 
     def host_ran(self, now_s: float) -> None:
-        """Note a turn of the host. After a gap every worker gets the time of one patience to beat again."""
-        if self._last_s is not None and now_s - self._last_s > self.policy.patience_stopped_s:
+        """Note a turn of the host. After a gap, and at its beginning, every worker gets a moment to beat again."""
+        # A new host cannot know whether everybody, its predecessor included, stood still until now.
+        if self._last_s is None or now_s - self._last_s > self.policy.patience_stopped_s:
             self.excused_until_s = now_s + self.policy.patience_stopped_s / 2
         self._last_s = now_s
 

@@ -33,10 +33,17 @@ class DriverSpec:
         """How long this driver may take for a verb."""
         return self.limits_s.get(verb.removeprefix("state_"), VERB_LIMITS_S[verb])
 
+    def longest_s(self) -> float:
+        """How long a verb that is under way may take, whichever it is."""
+        return max(self.limit_s(verb) for verb in VERB_LIMITS_S)
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How patient the host is. More than `intensity_max` failures of one driver within `intensity_period_s` end in quarantine."""
+    """How patient the host is. More than `intensity_max` failures of one driver within `intensity_period_s` end in quarantine.
+
+    A life that a former host left behind greets between verbs: it has `adopt_s`, and the time of the verb that may be under way.
+    """
 
     intensity_max: int = 5
     intensity_period_s: float = 10.0

@@ -82,7 +82,7 @@ class Supervisor(Words):
             self._out.append(commands.EvictWorker(event.driver, event.incarnation, "no driver of this name is configured"))
             return
         track.incarnation = max(track.incarnation, event.incarnation)
-        self._move(track, Phase.ADOPTING, now_s, limit_s=self._policy.adopt_s)
+        self._move(track, Phase.ADOPTING, now_s, limit_s=self._policy.adopt_s + track.spec.longest_s())
 
     def _host_started(self, _: events.HostStarted, now_s: float) -> None:
         self._opened = 1

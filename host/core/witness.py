@@ -120,7 +120,7 @@ class Witness:
         known.incarnation = event.incarnation
         known.used = max(known.used, event.incarnation)
         known.body, known.found = "living", True
-        known.due_s = self._now_s + self._policy.adopt_s
+        known.due_s = self._now_s + self._policy.adopt_s + known.spec.longest_s()
 
     def _incarnation_seen(self, known: Known, event: events.IncarnationSeen) -> None:
         known.used = max(known.used, event.incarnation)
@@ -130,7 +130,8 @@ class Witness:
             return
         known.greeted = True
         known.due_s = self._now_s
-        if event.phase:
+        # A life that this host began has nothing behind it: one that claims otherwise lies.
+        if event.phase and known.found:
             known.initialized = known.ever_initialized = True
             known.auto_answered |= event.phase == "state_auto_start"
 

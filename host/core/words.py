@@ -112,5 +112,5 @@ class Words(Endings):
 
     def _inhibit_changed(self, event: events.InhibitChanged, now_s: float) -> None:
         track = self._living(event, now_s)
-        if track is not None:
+        if track is not None and track.phase is not Phase.EVICTING:
             track.inhibits = (event.why or "no reason given") if event.held else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import count
 from random import Random
 from typing import TYPE_CHECKING, Final
 
@@ -12,12 +13,14 @@ from tests.simulation.body import LIMITS_S
 from tests.simulation.stage import Broken
 from tests.simulation.world import World
 from tierhost.host.core import events
-from tierhost.host.core.promises import Breach
+from tierhost.host.core.promises import INVARIANTS, Breach
 from tierhost.host.core.spec import DriverSpec
 from tierhost.host.core.supervisor import Supervisor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator
+
+    from tierhost.host.core.lifecycle import Phase
 
 STRIKES_PER_SEED: Final = 250
 SETTLE_S: Final = 60.0
@@ -34,13 +37,22 @@ class Summary:
     events: int = 0
     checks: int = 0
     faults: Counter[str] = field(default_factory=Counter)
-    phases: Counter[str] = field(default_factory=Counter)
+    moves: Counter[tuple[Phase, Phase]] = field(default_factory=Counter)
 
     def add(self, world: World) -> None:
+        """Count what one seed amounted to."""
         self.seeds += 1
         self.events += world.events_told
         self.checks += world.checks + world.judge.checks
         self.faults.update(world.faults)
+        self.moves.update(world.moves)
+
+    def struck(self) -> int:
+        """How many faults struck so far."""
+        return self.faults.total()
+
+    def __str__(self) -> str:
+        return f"{self.struck():,} faults in {self.events:,} events of {self.seeds:,} seeds, judged by {self.checks:,} checks"
 
 
 def make_world(seed: int, core_class: type[Supervisor] = Supervisor) -> World:
@@ -51,7 +63,9 @@ def make_world(seed: int, core_class: type[Supervisor] = Supervisor) -> World:
         DriverSpec(f"d{number}", random.choice(tiers), required=random.random() < 0.75, limits_s=LIMITS_S)
         for number in range(random.randrange(2, 7))
     ]
-    return World(random, specs, tiers, flat=random.random() < 0.05, core_class=core_class)
+    # Slow verbs let faults strike between two of them, and while they run.
+    pace = random.choice((20.0, 20.0, 1.0))
+    return World(random, specs, tiers, flat=random.random() < 0.05, verbs_per_s=pace, core_class=core_class)
 
 
 def run_seed(seed: int, *, strikes: int = STRIKES_PER_SEED, core_class: type[Supervisor] = Supervisor) -> World:
@@ -86,8 +100,12 @@ def _settle(world: World) -> None:
 
 def _shut_down(world: World) -> None:
     """The host ends, with a few faults on the way."""
+    before = world.refused
+    if world.random.random() < 0.5:
+        world.tell(events.ShutdownAsked(save=False, force=False))
+    if world.refused > before or not world.core.is_stopping():
+        world.tell(events.ShutdownAsked(save=world.random.random() < 0.5, force=True))
     world.stopping = True
-    world.tell(events.ShutdownAsked(save=world.random.random() < 0.5, force=True))
     for _ in range(world.random.randrange(4)):
         world.run_until(world.now_s + world.random.uniform(0.0, 0.3))
         driver = world.random.choice(world.specs).name
@@ -101,12 +119,19 @@ def _shut_down(world: World) -> None:
         world.broken(Breach("end", world.now_s, "the host does not end"))
 
 
-def run_seeds(seeds: Iterable[int], core_class: type[Supervisor] = Supervisor) -> Summary:
-    """Run many seeds. Raises Broken at the first breach; its text begins with the command that replays it."""
+def run_from(first_seed: int, faults_min: int, core_class: type[Supervisor] = Supervisor) -> Iterator[Summary]:
+    """Run seed after seed until so many faults have struck; the same summary is shown again after each.
+
+    Raises Broken at the first breach; its text says which seed it was, which promise, and how to see it again.
+    """
     summary = Summary()
-    for seed in seeds:
+    for seed in count(first_seed):
         try:
             summary.add(run_seed(seed, core_class=core_class))
         except Broken as broken:
-            raise Broken(broken.breach, f"replay with: make simulate SEED={seed} N=1\n{broken}") from broken
-    return summary
+            name = broken.breach.invariant
+            promise = f"seed {seed} broke {name!r}: {INVARIANTS.get(name, 'the core never raises')}"
+            raise Broken(broken.breach, f"{promise}\n{broken}\nreplay with: make simulate SEED={seed} N=1") from broken
+        yield summary
+        if summary.struck() >= faults_min:
+            return

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tests.simulation.body import POLICY, FakeWorker
 from tierhost.host.core import commands, events
 from tierhost.host.core.invariants import Invariants
+from tierhost.host.core.lifecycle import Phase
 from tierhost.host.core.promises import Breach
 from tierhost.host.core.supervisor import Supervisor
 
@@ -41,11 +42,13 @@ class Stage:
     specs: list[DriverSpec]
     tiers: tuple[str, ...]
     flat: bool
+    verbs_per_s: float = 20.0
     core_class: type[Supervisor] = Supervisor
     now_s: float = 100.0
     events_told: int = 0
     checks: int = 0
     faults: Counter[str] = field(default_factory=Counter)
+    moves: Counter[tuple[Phase, Phase]] = field(default_factory=Counter)
     bodies: dict[str, FakeWorker] = field(default_factory=dict)
     armed: dict[str, list[str]] = field(default_factory=dict)
     used: dict[str, int] = field(default_factory=dict)
@@ -57,6 +60,7 @@ class Stage:
     ended: bool = False
     refused: int = 0
     stopping: bool = False
+    shown: dict[str, Phase] = field(default_factory=dict)
     core: Supervisor = field(init=False)
     judge: Invariants = field(init=False)
     trace: deque[str | tuple[float, object]] = field(default_factory=lambda: deque(maxlen=TRACE_MAX))
@@ -127,6 +131,10 @@ class Stage:
         if self.judge.breaches:
             self.broken(self.judge.breaches[0])
         for command in given:
+            if isinstance(command, commands.PublishPhase):
+                now = Phase[command.phase]
+                self.moves[self.shown.get(command.driver, Phase.DORMANT), now] += 1
+                self.shown[command.driver] = now
             perform = self._perform.get(type(command))
             if perform is not None:
                 perform(command)
@@ -146,6 +154,7 @@ class Stage:
     def begin(self, found: Iterable[FakeWorker]) -> None:
         """A host starts, and finds these lives."""
         self.generation += 1
+        self.shown.clear()
         self.checks += self.judge.checks if self.generation > 1 else 0
         self.trace.append(f"--- host {self.generation} ---")
         self.core = self.core_class(self.specs, POLICY, self.tiers, flat=self.flat, already_started=frozenset(self.boot))

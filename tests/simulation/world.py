@@ -112,7 +112,7 @@ class World(Stage):
         if body is None or not body.alive:
             return
         body.verb = command.verb
-        wait_s = min(self.random.expovariate(20.0), command.limit_s * 0.9)
+        wait_s = min(self.random.expovariate(self.verbs_per_s), command.limit_s * 0.9)
         outcome, verb = "complete", command.verb
         how = self.fires(command.driver, *VERB_FAULTS)
         if how and (how not in {"fails", "skips"} or verb == "state_initialize"):
