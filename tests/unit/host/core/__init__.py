@@ -1,0 +1,1 @@
+"""The core, file by file: facts in, orders out, all of it judged."""
