@@ -89,6 +89,7 @@ def dismantle(equipment: Equipment) -> None:
         if not body.driver:
             equipment.processes.kill(body)
             equipment.processes.forget(body)
+    equipment.publisher.flush()
     equipment.journal.close()
     equipment.beats.close()
     equipment.poller.close()

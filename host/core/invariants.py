@@ -111,5 +111,6 @@ class Invariants(Orders):
         known = self._known.get(getattr(event, "driver", "")) if isinstance(event, events.BeatRead) else None
         if known is None or known.guilty_s is None or known.body != "living" or known.doomed:
             return
-        silent_s = self._now_s - known.guilty_s
+        # A host that was away gives a moment, each time.
+        silent_s = self._now_s - max(known.guilty_s, self._returned_s)
         self._check("beat", silent_s <= SLACK_S, f"{known.spec.name} is known not to beat for {silent_s:.1f} s")

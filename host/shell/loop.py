@@ -81,6 +81,7 @@ class Loop:
             for command in self._of.core.handle(event, now_s):
                 self._of.journal.note(now_s, command)
                 self._queue.extend(self._orders.perform(command))
+        self._orders.follow_up()
 
     def turn(self) -> None:
         """Wait for something to happen, bounded, and deal with it."""
@@ -99,6 +100,7 @@ class Loop:
         if deadline_s is not None and now_s >= deadline_s:
             self.tell([events.TimePassed()])
         self._control.settle_shutdown()
+        self._of.publisher.flush()
         self._of.journal.flush()
 
     def _wait_s(self) -> float:

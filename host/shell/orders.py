@@ -28,6 +28,8 @@ class Orders:
         self._seq = 0
         self.up: dict[str, PeerUp] = {}
         self.unburied: list[Body] = []
+        self._graves: list[Body] = []
+        self._news: list[tuple[Body, FromHost]] = []
         self.refusals: list[tuple[str, ...]] = []
         self.ended = False
         self._perform: dict[type[Command], Callable[..., Iterable[Event]]] = {
@@ -140,13 +142,27 @@ class Orders:
         return self.buried(body)
 
     def buried(self, body: Body) -> Iterable[Event]:
-        """Nothing of the body is left: forget it, keep its number."""
-        self._of.root.worker_socket(body.driver, body.incarnation).unlink(missing_ok=True)
-        self._record(body, alive=False)
-        self._of.processes.forget(body)
+        """Nothing of the body is left. What it had is cleared away when the next life is on its way."""
+        self._of.processes.bodies.drop(body)
+        self._graves.append(body)
         self._of.reported.pop(body.driver, None)
         self._of.inhibitors.pop(body.driver, None)
         return [events.WorkerBuried(body.driver, body.incarnation)]
+
+    def follow_up(self) -> None:
+        """Do what nobody waits for, after every batch of orders: tell the others and the public, clear away the dead."""
+        news, self._news = self._news, []
+        for body, message in news:
+            self.send(body, message)
+        self._of.publisher.flush()
+        graves, self._graves = self._graves, []
+        for body in graves:
+            self._of.root.worker_socket(body.driver, body.incarnation).unlink(missing_ok=True)
+            successor = self._of.processes.bodies.by_driver.get(body.driver)
+            if successor is None or not successor.assigned:
+                # Its number stays used. (The record of a successor says so, too.)
+                self._record(body, alive=False)
+            self._of.processes.forget(body)
 
     # Who can be called.
 
@@ -183,7 +199,7 @@ class Orders:
     def _tell_peers_of(self, driver: str, message: PeerUp | PeerDown) -> None:
         for body in self._of.processes.bodies.by_driver.values():
             if body.assigned and not body.exited and self._are_peers(driver, body.driver):
-                self.send(body, message)
+                self._news.append((body, message))
 
     # What people see.
 

@@ -25,6 +25,7 @@ class Publisher:
     def __init__(self, loudspeaker: Loudspeaker) -> None:
         self._loudspeaker = loudspeaker
         self._kept: deque[Event] = deque(maxlen=EVENTS_KEPT)
+        self._unsaid: list[Event] = []
         # Beyond every number of an earlier host of this boot, so that "after number N" means the same to everybody.
         self._number = time.monotonic_ns() // 1000
 
@@ -42,7 +43,7 @@ class Publisher:
         details: Mapping[str, Any] | None = None,
         incarnation: int = 0,
     ) -> None:
-        """Publish one event. Never blocks: a listener that does not read loses events and sees it by their numbers."""
+        """Number one event, for `flush` to say once what is more urgent is done."""
         self._number += 1
         event = Event(
             number=self._number,
@@ -54,7 +55,13 @@ class Publisher:
             details=dict(details or {}),
         )
         self._kept.append(event)
-        self._loudspeaker.say(source.encode(), encode(event))
+        self._unsaid.append(event)
+
+    def flush(self) -> None:
+        """Say what was not said yet. Never blocks: a listener that does not read loses events and sees it by their numbers."""
+        unsaid, self._unsaid = self._unsaid, []
+        for event in unsaid:
+            self._loudspeaker.say(event.source.encode(), encode(event))
 
     def since(self, number: int) -> list[Event]:
         """Return the kept events after this number."""

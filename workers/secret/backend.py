@@ -29,6 +29,10 @@ KEY_FILES: Final = ("master.key", "master.key.copy")
 CREDENTIAL: Final = "master-key"
 OTHERS_BITS: Final = 0o077
 PR_SET_DUMPABLE: Final = 4
+_LIBC: Final = ctypes.CDLL(None, use_errno=True)
+
+# The first cipher of a process takes 2 ms: OpenSSL looks its algorithms up. A spare has the time, a life does not.
+AESGCM(bytes(KEY_BYTES)).encrypt(bytes(NONCE_BYTES), b"", None)
 
 
 class NoKey(DriverError):
@@ -103,7 +107,7 @@ class MasterKey:
 def keep_to_ourselves() -> None:
     """Allow no core dump, and nobody but root to look into this process's memory. Raises OSError."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:
+    if _LIBC.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:
         error = ctypes.get_errno()
         raise OSError(error, f"prctl(PR_SET_DUMPABLE): {os.strerror(error)}")
 
