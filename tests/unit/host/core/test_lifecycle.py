@@ -28,13 +28,13 @@ def test_a_driver_has_a_body_or_is_at_rest_and_never_both() -> None:
     assert CALLABLE < EMBODIED
 
 
-@pytest.mark.parametrize("phase", sorted(EMBODIED - {Phase.EVICTING}, key=lambda phase: phase.name))
+@pytest.mark.parametrize("phase", sorted(EMBODIED - {Phase.EVICTING}, key=str))
 def test_no_body_is_left_behind_but_by_eviction(phase: Phase) -> None:
     assert not NEXT[phase] & AT_REST, "only EVICTING leads from a body to none"
     assert Phase.EVICTING in NEXT[phase], "any life may be ended"
 
 
-@pytest.mark.parametrize("phase", sorted(AT_REST, key=lambda phase: phase.name))
+@pytest.mark.parametrize("phase", sorted(AT_REST, key=str))
 def test_every_new_life_begins_with_initialize_or_is_adopted(phase: Phase) -> None:
     assert NEXT[phase] & EMBODIED <= {Phase.INITIALIZING, Phase.ADOPTING}
 
