@@ -64,7 +64,8 @@ class Words(Endings):
             return
         if track.phase is Phase.EVICTING:
             # It is too late for the rest, but what was auto-started in this boot was.
-            track.auto_started = track.auto_started or (event.verb == "state_auto_start" and track.verbs == (event.verb,))
+            answer = event.verb == "state_auto_start" and track.verbs == (event.verb,) and event.outcome in OUTCOMES
+            track.auto_started = track.auto_started or answer
             return
         if track.verbs[:1] != (event.verb,) and (track.adopted or track.phase is Phase.ADOPTING):
             track.story.tell(now_s, f"life {track.incarnation}: answers a former host about {event.verb}")

@@ -175,14 +175,16 @@ def test_what_a_life_says_while_it_is_killed_changes_nothing() -> None:
     assert site.phase("storage") == "EVICTING"
 
 
-def test_an_auto_start_that_was_answered_while_it_was_killed_counts() -> None:
+@pytest.mark.parametrize(("outcome", "counts"), [("complete", True), ("failed", True), ("banana", False)])
+def test_an_auto_start_that_was_answered_while_it_was_killed_counts(outcome: str, *, counts: bool) -> None:
     site = started()
     site.initializes("storage")
     site.tell(events.RestartAsked("storage"))
-    site.answers("storage", "auto_start")
+    site.answers("storage", "auto_start", outcome)
     site.dies("storage")
     site.greets("storage")
-    assert site.answers("storage", "initialize") == [commands.AnnounceUp("storage", 2)], "once a boot"
+    again = kinds(site.answers("storage", "initialize")) == ["AnnounceUp", "RunVerb"]
+    assert again is not counts, "once a boot"
 
 
 def test_a_life_that_is_killed_cannot_hold_the_shutdown_off() -> None:
