@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from tierhost.ipc.admission import Admission, Admitted, Arrival
-from tierhost.ipc.codec import decode, encode
+from tierhost.ipc.codec import NotInLanguage, decode, encode
 from tierhost.ipc.credentials import PeerCredentials
 from tierhost.ipc.directory import Directory, Entry
-from tierhost.ipc.errors import PeerAbsent
+from tierhost.ipc.errors import CallError, Code, PeerAbsent
 from tierhost.ipc.failures import error_of
 from tierhost.ipc.messages import Failure, Happened, Reply, Request
 from tierhost.workers.runtime import calling
@@ -174,7 +174,9 @@ class LifeInTest:
         self.driver = driver
         self.context = context
         self.host = host
+        self.outcome = InitResult.FAILED
         self._directory = Directory()
+        self._callers = 0
         exposed = offers(type(driver))
         shown = {name: exposure.service for name, exposure in exposed.items()}
         self._admission = Admission(context.name, context.incarnation, os.geteuid(), shown, self._directory)
@@ -182,11 +184,12 @@ class LifeInTest:
         self._serving = Serving(driver, context, exposed, self._outbox, lambda work: work(), self._admission.finished)
 
     def initialize(self) -> InitResult:
-        """Run state_initialize."""
+        """Run state_initialize; `outcome` remembers its answer."""
         try:
-            return self.driver.state_initialize(privileged=self.context.privileged, inhibit=self.host.inhibit)
+            self.outcome = self.driver.state_initialize(privileged=self.context.privileged, inhibit=self.host.inhibit)
         except Skip:
-            return InitResult.SKIPPED
+            self.outcome = InitResult.SKIPPED
+        return self.outcome
 
     def call(self, method: str, *args: Any, by: str = "", call_id: bytes = b"", attempt: int = 1, **kwargs: Any) -> Any:
         """Call a method as a client, or as the worker `by`, whose manifest needs it. Raises what a caller would get.
@@ -195,17 +198,21 @@ class LifeInTest:
         """
         pid = WORKER_PID if by else os.getpid()
         if by:
-            self._directory.up(Entry(by, 1, "", pid, frozenset({f"{self.context.name}.{method}"})))
+            self._callers += 1
+            self._directory.up(Entry(by, self._callers, "", pid, frozenset({f"{self.context.name}.{method}"})))
         call_id = call_id or uuid.uuid4().bytes
         request = Request(call_id, 0, method, list(args), kwargs, DEADLINE_S, by, int(bool(by)), attempt)
-        encode(request)
+        try:
+            encode(request)
+        except NotInLanguage as error:
+            raise CallError(str(error), code=Code.INVALID_ARG, subject=f"driver {self.context.name}") from None
         peer = PeerCredentials(os.geteuid(), os.getegid(), pid)
         arrival = Arrival(b"test", peer, request, time.monotonic())
         try:
             admitted = self._admission.admit(arrival)
         finally:
             if by:
-                self._directory.down(by, 1)
+                self._directory.down(by, self._callers)
         answer = decode(self._answer(cast("Admitted", admitted)))
         if isinstance(answer, Failure):
             raise error_of(answer)

@@ -1,0 +1,1 @@
+"""What every driver promises, held against every driver that is found."""
