@@ -99,7 +99,7 @@ class Control:
         """The lives that can be called, and the number of the latest event, to follow on from."""
         lives: list[Value] = [
             {"driver": up.driver, "incarnation": up.incarnation, "endpoint": up.endpoint, "pid": up.pid, "needs": up.needs}
-            for up in self._orders.up.values()
+            for up in self._orders.news.up.values()
         ]
         return {"number": self._of.publisher.number, "lives": lives}
 

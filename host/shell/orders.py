@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from tierhost.host.core import commands, events
 from tierhost.host.shell.lives import Life
+from tierhost.host.shell.news import News
 from tierhost.ipc.codec import encode
-from tierhost.ipc.messages import Assign, Leave, PeerDown, PeerUp, Perform, Welcome
+from tierhost.ipc.messages import Assign, Leave, Perform, Welcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from tierhost.host.core.events import Event
     from tierhost.host.shell.equipment import Equipment
     from tierhost.host.shell.processes import Body
-    from tierhost.ipc.messages import FromHost, Value
+    from tierhost.ipc.messages import FromHost
 
 
 class Orders:
@@ -26,18 +27,17 @@ class Orders:
     def __init__(self, equipment: Equipment) -> None:
         self._of = equipment
         self._seq = 0
-        self.up: dict[str, PeerUp] = {}
+        self.news = News(equipment)
         self.unburied: list[Body] = []
         self._graves: list[Body] = []
-        self._news: list[tuple[Body, FromHost]] = []
         self.refusals: list[tuple[str, ...]] = []
         self.ended = False
         self._perform: dict[type[Command], Callable[..., Iterable[Event]]] = {
             commands.StartWorker: self._start,
             commands.RunVerb: self._run_verb,
             commands.AdoptWorker: self._adopt,
-            commands.AnnounceUp: self._announce_up,
-            commands.AnnounceDown: self._announce_down,
+            commands.AnnounceUp: self.news.announce_up,
+            commands.AnnounceDown: self.news.announce_down,
             commands.EvictWorker: self._evict,
             commands.BuryWorker: self._bury,
             commands.PublishPhase: self._publish_phase,
@@ -80,7 +80,7 @@ class Orders:
         manifest = self._of.catalog.drivers[body.driver]
         spec = manifest.wire() | self._of.common_spec
         self.send(body, Assign(spec, body.incarnation, body.slot, self._of.facts.pid))
-        for peer in self._peers_of(body.driver):
+        for peer in self.news.peers_of(body.driver):
             self.send(body, peer)
         return [events.WorkerStarted(body.driver, body.incarnation, body.pid)]
 
@@ -111,7 +111,7 @@ class Orders:
         body = self._of.processes.bodies.life(command.driver, command.incarnation)
         if body is not None:
             self.send(body, Welcome(body.incarnation, self._of.facts.pid))
-            for peer in self._peers_of(body.driver):
+            for peer in self.news.peers_of(body.driver):
                 self.send(body, peer)
         return []
 
@@ -151,10 +151,7 @@ class Orders:
 
     def follow_up(self) -> None:
         """Do what nobody waits for, after every batch of orders: tell the others and the public, clear away the dead."""
-        news, self._news = self._news, []
-        for body, message in news:
-            self.send(body, message)
-        self._of.publisher.flush()
+        self.news.tell()
         graves, self._graves = self._graves, []
         for body in graves:
             self._of.root.worker_socket(body.driver, body.incarnation).unlink(missing_ok=True)
@@ -163,43 +160,6 @@ class Orders:
                 # Its number stays used. (The record of a successor says so, too.)
                 self._record(body, alive=False)
             self._of.processes.forget(body)
-
-    # Who can be called.
-
-    def _announce_up(self, command: commands.AnnounceUp) -> Iterable[Event]:
-        body = self._of.processes.bodies.life(command.driver, command.incarnation)
-        if body is None:
-            return []
-        endpoint = str(self._of.root.worker_socket(command.driver, command.incarnation))
-        needs: list[Value] = list(self._of.catalog.drivers[command.driver].needs)
-        peer = PeerUp(command.driver, command.incarnation, endpoint, body.pid, needs)
-        self.up[command.driver] = peer
-        self._tell_peers_of(command.driver, peer)
-        details = {"driver": peer.driver, "incarnation": peer.incarnation, "endpoint": endpoint, "pid": body.pid, "needs": needs}
-        self._of.publisher.say(time.monotonic(), "host", "peer-up", command.driver, details, command.incarnation)
-        return []
-
-    def _announce_down(self, command: commands.AnnounceDown) -> Iterable[Event]:
-        peer = self.up.get(command.driver)
-        if peer is not None and peer.incarnation == command.incarnation:
-            del self.up[command.driver]
-        self._tell_peers_of(command.driver, PeerDown(command.driver, command.incarnation))
-        details = {"driver": command.driver, "incarnation": command.incarnation}
-        self._of.publisher.say(time.monotonic(), "host", "peer-down", command.driver, details, command.incarnation)
-        return []
-
-    def _peers_of(self, driver: str) -> list[PeerUp]:
-        """Lives that this driver may call or be called by; the others are none of its business."""
-        return [peer for name, peer in self.up.items() if self._are_peers(driver, name)]
-
-    def _are_peers(self, one: str, other: str) -> bool:
-        drivers = self._of.catalog.drivers
-        return one != other and (_calls(drivers[one].needs, other) or _calls(drivers[other].needs, one))
-
-    def _tell_peers_of(self, driver: str, message: PeerUp | PeerDown) -> None:
-        for body in self._of.processes.bodies.by_driver.values():
-            if body.assigned and not body.exited and self._are_peers(driver, body.driver):
-                self._news.append((body, message))
 
     # What people see.
 
@@ -230,7 +190,3 @@ class Orders:
     def dismiss_stranger(self, routing_id: bytes, reason: str) -> None:
         """Send away a worker that no record of ours knows."""
         self._of.door.send(routing_id, encode(Leave(reason)))
-
-
-def _calls(needs: tuple[str, ...], driver: str) -> bool:
-    return any(need.partition(".")[0] == driver for need in needs)
