@@ -115,8 +115,8 @@ class BadManifest(ValueError):
 def _sources(folders: Iterable[Path], classes: Path | None) -> Iterable[tuple[str, Callable[[], Manifest]]]:
     for folder in sorted(path.parent for path in BUILT_IN.glob(f"*/{MANIFEST}")):
         yield folder.name, partial(read_folder, folder, f"{BUILT_IN_PACKAGE}.{folder.name}")
-    for name, package, folder in _installed():
-        yield name, partial(read_folder, folder, package)
+    for name, package in _installed():
+        yield name, partial(read_installed, name, package)
     for parent in folders:
         found = sorted(path.parent for path in Path(parent).absolute().glob(f"*/{MANIFEST}"))
         if not found:
@@ -133,14 +133,28 @@ def _nothing_in(parent: Path) -> Manifest:
     raise BadManifest(message)
 
 
-def _installed() -> Iterable[tuple[str, str, Path]]:
+def _installed() -> Iterable[tuple[str, str]]:
     from importlib.metadata import entry_points  # noqa: PLC0415  # 15 ms that no other command should pay
-    from importlib.util import find_spec  # noqa: PLC0415
 
     for point in entry_points(group=ENTRY_POINT_GROUP):
-        spec = find_spec(point.value)
-        if spec is not None and spec.submodule_search_locations:
-            yield point.name, point.value, Path(next(iter(spec.submodule_search_locations)))
+        yield point.name, point.value
+
+
+def read_installed(name: str, package: str) -> Manifest:
+    """Read `driver.toml` of an installed package, and import none of it, its parents neither. Raises BadManifest."""
+    from importlib.util import find_spec  # noqa: PLC0415  # as above
+
+    top, *below = package.split(".")
+    try:
+        spec = find_spec(top)
+    except ValueError:
+        spec = None
+    for place in (spec and spec.submodule_search_locations) or ():
+        folder = Path(place, *below)
+        if (folder / MANIFEST).is_file():
+            return read_folder(folder, package)
+    message = f"entry point {name}: there is no package {package} with a {MANIFEST} in it"
+    raise BadManifest(message)
 
 
 def read_folder(folder: Path, package: str) -> Manifest:

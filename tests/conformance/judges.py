@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from tierhost.ipc.errors import DriverBug, NoSuchMethod, TierhostError
 from tierhost.workers.runtime.contract import STATE_VERBS, InitResult, StateDriver
+from tierhost.workers.runtime.guard import guarded
 from tierhost.workers.runtime.loading import offers
 from tierhost.workers.runtime.testing import live
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
     from tierhost.host.catalog import Manifest
@@ -57,20 +58,6 @@ def manifest(found: Manifest) -> list[str]:
     return wrong + [f"limits_s.{verb} is no verb" for verb in found.limits_s if verb not in known]
 
 
-def needs(found: Mapping[str, Manifest], tiers: Sequence[str]) -> list[str]:
-    """Whatever a driver needs is there before it: in its own tier or below."""
-    wrong = []
-    for one in found.values():
-        for need in one.needs:
-            provider, _, method = need.partition(".")
-            other = found.get(provider)
-            if other is None or method not in other.provides:
-                wrong.append(f"{one.name} needs {need}, which nobody provides")
-            elif tiers.index(other.tier) > tiers.index(one.tier):
-                wrong.append(f"{one.name} needs {need}, which comes up in a later tier")
-    return wrong
-
-
 def snapshot(driver: type[StateDriver], call: Callable[[str], Any]) -> dict[str, Any]:
     """What every read without arguments answers: the acknowledged state, as far as anybody can see it."""
     asked = {}
@@ -99,19 +86,12 @@ def endings(driver: type[StateDriver], folder: Path) -> list[str]:
     wrong = []
     with live(driver, folder) as life:
         for verb in (*STATE_VERBS[1:], "state_cleanup"):
-            wrong += _complaint(verb, getattr(life.driver, verb))
+            error = guarded(verb, getattr(life.driver, verb)).error
+            wrong += [] if error is None else [str(error)]
     with live(driver, folder) as life:
         if life.outcome is InitResult.FAILED:
             wrong.append("state_initialize failed after a cleanup")
     return wrong
-
-
-def _complaint(what: str, function: Callable[[], Any]) -> list[str]:
-    try:
-        function()
-    except Exception as error:  # noqa: BLE001  # a judge hears whatever the driver raises
-        return [f"{what} raised {type(error).__name__}: {error}"]
-    return []
 
 
 def manners(driver: type[StateDriver], call: Callable[..., Any]) -> list[str]:

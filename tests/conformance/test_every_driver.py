@@ -9,6 +9,7 @@ import pytest
 
 from tests.conformance import judges
 from tests.conformance.conftest import FOUND, NAMES
+from tierhost.host.cli.checking import unmet_needs
 from tierhost.host.config import Config
 from tierhost.workers.runtime.contract import InitResult
 from tierhost.workers.runtime.loading import check_driver, offers
@@ -49,7 +50,7 @@ def test_the_drivers_of_the_repository_are_found_and_none_is_broken() -> None:
 
 
 def test_whatever_is_needed_is_provided_in_the_same_tier_or_below() -> None:
-    assert judges.needs(FOUND.drivers, Config().tiers) == []
+    assert unmet_needs(FOUND.drivers, Config().tiers) == {}
 
 
 def test_the_manifest_says_what_it_must(found: Manifest) -> None:

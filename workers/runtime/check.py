@@ -13,6 +13,9 @@ from tierhost.workers.runtime.loading import check_driver, load
 
 def findings(spec: dict[str, Any]) -> list[str]:
     """List what is wrong with one driver."""
+    # Whoever started us learns from this which driver was the last one.
+    sys.stderr.write(f"checking {spec['name']}\n")
+    sys.stderr.flush()
     loaded = guarded("importing", load, spec)
     if loaded.error is not None:
         return [str(loaded.error)]
