@@ -155,6 +155,8 @@ class Worker:
         if self._orphaned_s is None:
             life.outbox.flush(self._send)
             if life.outbox.dirty and self._session.stage is Stage.IDLE:
+                # Before they are counted: what changes meanwhile is counted next time.
+                life.outbox.dirty = False
                 life.outbox.report(life.objects(), self._send)
 
     def later(self, seconds: float, function: Callable[[], None]) -> None:

@@ -116,12 +116,13 @@ class Outbox:
             self.emit("events-lost", self._driver, {"count": lost})
 
     def report(self, objects: Mapping[str, Any], send: Callable[[Message], bool]) -> None:
-        """Tell how the objects are, if that has changed."""
+        """Tell how the objects are, if that has changed. The caller has taken `dirty` back before it counted them."""
         with self._lock:
             report = Report(self._driver, self._incarnation, dict(objects), dict(self._degraded))
         if report == self._reported or send(report):
             self._reported = report
-            self.dirty = False
+        else:
+            self.dirty = True
 
     def forget_what_was_told(self) -> None:
         """Another host listens now, and knows nothing yet."""

@@ -78,7 +78,8 @@ class Serving:
         for routing_id in (admitted.arrival.routing_id, *waiting):
             self._outbox.answer(routing_id, answer)
         self._finished(admitted.arrival.peer.pid)
-        if exposure.changes:
+        if exposure.changes or exposure.service:
+            # A service that may be repeated freely is no change, and may still alter what is counted: who holds a volume.
             self._outbox.touch()
 
     def _call(self, admitted: Admitted, exposure: Exposure) -> bytes:
