@@ -1,0 +1,1 @@
+"""The secret driver in its own worker, on a real host."""
