@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
-from tierhost.host.core.spec import Policy
+from tierhost.host.core.spec import VERB_LIMITS_S, Policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from tierhost.ipc.paths import Root
 
 CONFIG_BYTES_MAX = 1 << 20
+VERBS = tuple(verb.removeprefix("state_") for verb in VERB_LIMITS_S)
 TIERS_DEFAULT = ("libvirt", "hypervisor")
 SPARES_MAX = 64
 SECONDS_MAX = 86_400
@@ -99,7 +101,7 @@ def load(path: Path) -> Config:
         text = data.decode()
         raw = tomllib.loads(text)
     except ValueError as error:
-        message = f"{path}: not TOML: {error}"
+        message = f"{path}:{_line_of_error(data, error)}: not TOML: {error}"
         raise BadConfig(message) from None
     reading = _Reading(path, text)
     config = _config(reading, raw)
@@ -193,7 +195,8 @@ def _names(value: Any) -> str:
 def _limits(value: Any) -> str:
     if not isinstance(value, dict):
         return _map(value)
-    wrong = [f"{verb}: {_seconds(limit)}" for verb, limit in value.items() if _seconds(limit)]
+    wrong = [f"{verb}: unknown verb (known: {', '.join(VERBS)})" for verb in value if verb not in VERBS]
+    wrong += [f"{verb}: {_seconds(limit)}" for verb, limit in value.items() if _seconds(limit)]
     return "; ".join(wrong)
 
 
@@ -230,3 +233,11 @@ def _line_of(text: str, keys: tuple[str, ...]) -> int:
         else:
             return count
     return 1
+
+
+def _line_of_error(data: bytes, error: ValueError) -> int:
+    """Find the line of what is no TOML, or no text. The parser says it in words only."""
+    if isinstance(error, UnicodeDecodeError):
+        return data.count(b"\n", 0, error.start) + 1
+    said = re.search(r"at line (\d+)", str(error))
+    return int(said[1]) if said else len(data.splitlines()) or 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ class Journal:
         self._path = path
         self._facts: list[tuple[float, Event | Command]] = []
         self._lost = 0
+        self._torn = False
         self._open()
 
     def _open(self) -> None:
@@ -39,19 +41,36 @@ class Journal:
             return
         lines = [json.dumps({"is": "JournalLost", "lines": self._lost})] if self._lost else []
         lines += [_line(now_s, fact) for now_s, fact in self._facts]
+        taken = len(self._facts)
         self._facts.clear()
-        data = ("\n".join(lines) + "\n").encode()
         try:
-            os.write(self._fd, data)
+            self._write(("\n".join(lines) + "\n").encode())
         except OSError:
-            self._lost += len(lines)
+            self._lost += taken
             return
         self._lost = 0
-        self._size += len(data)
         if self._size > JOURNAL_BYTES_MAX:
-            os.close(self._fd)
-            os.replace(self._path, self._path.with_name(self._path.name + ".1"))
+            self._rotate()
+
+    def _write(self, data: bytes) -> None:
+        """Write all of it. A disk that fills up takes the first part, and refuses the rest."""
+        left = b"\n" + data if self._torn else data
+        while left:
+            written = os.write(self._fd, left)
+            self._size += written
+            left = left[written:]
+            self._torn = bool(left)
+
+    def _rotate(self) -> None:
+        """Begin a new file. If that cannot be had just now the old one goes on, and it is tried again at the next turn."""
+        full = self._fd
+        try:
+            with suppress(FileNotFoundError):
+                os.replace(self._path, self._path.with_name(self._path.name + ".1"))
             self._open()
+        except OSError:
+            return
+        os.close(full)
 
     def close(self) -> None:
         """Write what is left and close the file."""

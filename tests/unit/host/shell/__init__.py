@@ -1,0 +1,1 @@
+"""The shell, file by file, with fakes for what it holds open."""
