@@ -1,79 +1,44 @@
-"""A secret driver over real stores, with a context that remembers what it was told. Nothing here is the real runtime."""
+"""A secret driver over real stores, one life after the other, with a host that remembers what it was told."""
 
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass, field
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tierhost.workers.runtime.contract import Context, InitResult
-from tierhost.workers.runtime.jobs import Jobs
-from tierhost.workers.runtime.store import Store
+from tierhost.workers.runtime.contract import InitResult
+from tierhost.workers.runtime.testing import FakeHost, make_context
 from tierhost.workers.secret import backend
 from tierhost.workers.secret.driver import SecretDriver
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tierhost.workers.runtime.services import Services
 
-
-@dataclass
 class Life:
     """One life of the driver in one folder."""
 
-    folder: Path
-    boot_id: str
-    events: list[tuple[str, str, Mapping[str, Any]]] = field(default_factory=list)
-    degraded: dict[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.persistent = Store.open(self.folder / "state" / "secret", "persistent", boot_id=None)
-        self.run = Store.open(self.folder / "run" / "secret", "run", boot_id=self.boot_id)
-        for store in (self.persistent, self.run):
-            store.watch(self.tell)
-        self.driver = SecretDriver(self.context())
-
-    def context(self) -> Context:
-        return Context(
-            name="secret",
-            incarnation=1,
-            boot_id=self.boot_id,
-            privileged=True,
-            state_dir=self.folder / "state" / "secret",
-            run_dir=self.folder / "run" / "secret",
-            config={},
-            persistent=self.persistent,
-            run=self.run,
-            services=cast("Services", SimpleNamespace()),
-            jobs=Jobs(),
-            emit=lambda kind, subject, details: self.events.append((kind, subject, details)),
-            degrade=self.degraded.__setitem__,
-            mend=lambda subject: cast("None", self.degraded.pop(subject, None)),
-            later=lambda _seconds, _function: None,
-            caller=lambda: None,
-        )
-
-    def tell(self, subject: str, trouble: str) -> None:
-        if trouble:
-            self.degraded[subject] = trouble
-        else:
-            self.degraded.pop(subject, None)
+    def __init__(self, folder: Path, boot_id: str) -> None:
+        self.folder = folder
+        self.host = FakeHost()
+        self._opened = ExitStack()
+        context = self._opened.enter_context(make_context(SecretDriver, folder, boot_id=boot_id, host=self.host))
+        self.persistent, self.run = context.persistent, context.run
+        self.events, self.degraded = self.host.events, self.host.degraded
+        self.driver = SecretDriver(context)
 
     def initialize(self) -> SecretDriver:
-        assert self.driver.state_initialize(privileged=True, inhibit=lambda **_: None) is InitResult.COMPLETE
+        assert self.driver.state_initialize(privileged=True, inhibit=self.host.inhibit) is InitResult.COMPLETE
         return self.driver
 
     def kinds(self) -> list[tuple[str, str]]:
         return [(kind, subject) for kind, subject, _ in self.events]
 
     def close(self) -> None:
-        self.persistent.close()
-        self.run.close()
+        self._opened.close()
 
 
 class Lives:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def swap_values(folder: Path, *, key_of: str, to: str) -> None:
     """Move one secret's ciphertext to another, keeping every digest of the store right: an attack, not an accident."""
-    with closing(Store.open(folder / "state" / "secret", "persistent", boot_id=None)) as store:
+    with closing(Store.open(folder / "state", "persistent", boot_id=None)) as store:
         row = store.get("values", key_of)
         assert row is not None
         store.put("values", to, row)
@@ -46,7 +46,7 @@ def test_a_moved_ciphertext_costs_that_secret_only(lives: Lives, life: Life, dri
 
 def break_rows(folder: Path, table: str, key: str) -> None:
     for side in "ab":
-        with closing(sqlite3.connect(folder / f"state/secret/persistent.{side}.db")) as connection:
+        with closing(sqlite3.connect(folder / f"state/persistent.{side}.db")) as connection:
             connection.execute("UPDATE rows SET body = x'80' WHERE tbl = ? AND key = ?", (table.encode(), key.encode()))
             connection.commit()
 
@@ -92,7 +92,7 @@ def test_what_is_left_of_a_lost_secret_can_be_undefined(lives: Lives, life: Life
 
 def remove_keys(folder: Path) -> None:
     for name in backend.KEY_FILES:
-        (folder / "state/secret" / name).unlink()
+        (folder / "state" / name).unlink()
 
 
 def test_without_the_key_definitions_are_served_and_values_say_why(lives: Lives, life: Life, driver: SecretDriver) -> None:
@@ -106,8 +106,8 @@ def test_without_the_key_definitions_are_served_and_values_say_why(lives: Lives,
         again.get_value(UUID)
     with raises(Code.INTERNAL_ERROR, "the master key and its copy are missing"):
         again.secret_set_value(UUID, b"new")
-    assert not (next_life.folder / "state/secret" / backend.KEY_FILES[0]).exists(), "never silently a new key"
-    shutil.copy(life.folder / "state/secret" / backend.KEY_FILES[1], next_life.folder / "state/secret" / backend.KEY_FILES[0])
+    assert not (next_life.folder / "state" / backend.KEY_FILES[0]).exists(), "never silently a new key"
+    shutil.copy(life.folder / "state" / backend.KEY_FILES[1], next_life.folder / "state" / backend.KEY_FILES[0])
     again.state_reload()
     assert again.get_value(UUID) == VALUE
     assert next_life.degraded == {}
@@ -141,7 +141,7 @@ def test_a_record_of_another_version_is_shown_and_not_fatal(lives: Lives, life: 
 def test_a_state_directory_that_cannot_be_written_costs_no_value(lives: Lives, life: Life, driver: SecretDriver) -> None:
     driver.secret_define_xml(xml())
     driver.secret_set_value(UUID, VALUE)
-    folder = life.folder / "state/secret"
+    folder = life.folder / "state"
     for side in "ab":
         (folder / f"persistent.{side}.db.new" / "in the way").mkdir(parents=True)
         (folder / f"persistent.{side}.db").unlink()
