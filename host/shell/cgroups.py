@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import signal
 from dataclasses import dataclass
 from pathlib import Path
 
+from tierhost.host.shell import procfs
+
 MOUNTS = Path("/proc/self/mountinfo")
-FIELDS_BEFORE_TYPE = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +64,16 @@ class Fence:
 
 def _cgroup2_mounts() -> list[Path]:
     found = []
-    for line in MOUNTS.read_text().splitlines():
-        before, _, after = line.partition(" - ")
-        if after.split(" ", 1)[0] == "cgroup2":
-            found.append(Path(before.split()[4]))
+    for line in MOUNTS.read_bytes().splitlines():
+        before, _, after = line.partition(b" - ")
+        if after.split(b" ", 1)[0] == b"cgroup2":
+            found.append(Path(_unescaped(before.split()[4])))
     return found
+
+
+def _unescaped(path: bytes) -> str:
+    """Undo what the kernel does to white space and backslashes; the other bytes of a path need not be text."""
+    return os.fsdecode(re.sub(rb"\\([0-7]{3})", lambda octal: bytes([int(octal[1], 8)]), path))
 
 
 def kill_all(cgroup: str, session: int) -> None:
@@ -92,7 +99,10 @@ def members(cgroup: str, session: int) -> list[int]:
             return [int(pid) for pid in Path(cgroup, "cgroup.procs").read_text().split()]
         except OSError:
             return []
-    return [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if _alive_in(pid, session)]
+    if session <= 0:
+        # One that was never born has no session; 0 is what the kernel says of processes from outside our pid namespace.
+        return []
+    return [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if procfs.is_alive_in(pid, session)]
 
 
 def remove(cgroup: str) -> bool:
@@ -106,12 +116,3 @@ def remove(cgroup: str) -> bool:
     except OSError:
         return False
     return True
-
-
-def _alive_in(pid: int, session: int) -> bool:
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return False
-    state, sid = fields[0], int(fields[3])
-    return sid == session and state not in "ZX"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 STATE_FIELD = 0
+SESSION_FIELD = 3
 START_TIME_FIELD = 19
 EXIT_CODE_FIELD = 49
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -37,6 +38,12 @@ def exit_status(pid: int) -> int | None:
     return -(code & 0x7F) if code & 0x7F else code >> 8
 
 
+def is_alive_in(pid: int, session: int) -> bool:
+    """Whether the process belongs to this session and is not dead."""
+    fields = _stat(pid)
+    return bool(fields) and int(fields[SESSION_FIELD]) == session and fields[STATE_FIELD] not in {"Z", "X"}
+
+
 def boot_id() -> str:
     """Return the kernel's name for this boot."""
     return BOOT_ID.read_text().strip()
@@ -44,6 +51,8 @@ def boot_id() -> str:
 
 def _stat(pid: int) -> list[str]:
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        # Bytes: a process may give itself any name, and what it is called is no text then.
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
         return []
+    return stat.rpartition(b")")[2].decode("ascii").split()
