@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SLOT_BYTES = 8
+AHEAD_S_MAX = 1.0
 
 
 class Beats:
@@ -32,8 +33,10 @@ class Beats:
         self._slots[slot] = now_s
 
     def age_s(self, slot: int, now_s: float) -> float:
-        """How long ago this slot's worker turned its loop."""
-        return max(0.0, now_s - self._slots[slot])
+        """How long ago this slot's worker turned its loop. A beat that no honest clock gives counts as none at all."""
+        age_s = now_s - self._slots[slot]
+        # A beat may be younger than `now_s`, for it was read after that. (And nothing is true of a NaN.)
+        return max(0.0, age_s) if -AHEAD_S_MAX <= age_s <= now_s else now_s
 
     def close(self) -> None:
         """Give the memory back; the file stays for the next host."""

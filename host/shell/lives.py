@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 import msgpack
+
+from tierhost.ipc.limits import DRIVERS_MAX
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,12 +52,27 @@ class Lives:
                 path.unlink()
                 continue
             try:
-                fields: dict[str, Any] = msgpack.unpackb(path.read_bytes())
-                lives.append(Life(**fields))
+                lives.append(_life(msgpack.unpackb(path.read_bytes()), path.name))
             except (ValueError, TypeError, msgpack.UnpackException):
                 damaged.append(path.name)
                 path.rename(self._folder.parent / f"{path.name}.damaged-life")
         return lives, damaged
+
+
+def _life(raw: Any, driver: str) -> Life:
+    """Check a record. Raises TypeError or ValueError: what was written over may still be a map of the right names."""
+    life = Life(**raw)
+    for name, kind in _KINDS.items():
+        if type(getattr(life, name)) is not kind:
+            message = f"{name} is no {kind.__name__}"
+            raise TypeError(message)
+    if life.driver != driver or life.pid <= 0 or life.incarnation <= 0 or not 0 <= life.slot < DRIVERS_MAX:
+        message = "it is not this driver's, or has a number that nobody gave"
+        raise ValueError(message)
+    return life
+
+
+_KINDS: dict[str, type] = get_type_hints(Life)
 
 
 class BootRecord:

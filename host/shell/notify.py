@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from contextlib import suppress
 
 
 class ServiceManager:
@@ -21,8 +22,12 @@ class ServiceManager:
         """Send one datagram. A manager that does not listen is its own problem, not ours."""
         if self._socket is None:
             return
+        # One state a line: a reason in several lines is not several states.
+        words = "\n".join(state.replace("\n", " ") for state in states)
         try:
-            self._socket.sendto("\n".join(states).encode(), self._address)
+            self._socket.sendto(words.encode("utf-8", "backslashreplace"), self._address)
+        except BlockingIOError:
+            return
         except OSError:
             self._socket.close()
             self._socket = None
@@ -54,7 +59,9 @@ class Readiness:
         self._said = True
         self._service_manager.tell("READY=1", f"STATUS={text}", f"MAINPID={os.getpid()}")
         if self._fd is not None:
-            os.write(self._fd, text.encode())
+            with suppress(OSError):
+                # Whoever started us has stopped waiting: the host is as ready as before.
+                os.write(self._fd, text.encode("utf-8", "backslashreplace"))
             os.close(self._fd)
             self._fd = None
 
@@ -68,6 +75,10 @@ class Readiness:
             self._fd = None
 
     def _show(self, text: str) -> None:
-        """Tell the person in front of the terminal."""
+        """Tell the person in front of the terminal, as long as there is one."""
         if self._progress:
-            sys.stderr.write(text + "\n")
+            try:
+                sys.stderr.write(text + "\n")
+                sys.stderr.flush()
+            except OSError:
+                self._progress = False
