@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tierhost.host.core import events
 from tierhost.host.shell import status
@@ -71,7 +71,7 @@ class Control:
                 reason = f"uid {peer.uid} may not talk to this host"
                 raise AccessDenied(reason, hint="ask as root or as the user who runs it")
             if request.method == "shutdown":
-                self._ask_shutdown(Pending(routing_id, request))
+                self._ask_shutdown(Pending(routing_id, request), *request.args, **request.kwargs)
                 return
             method = self._methods.get(request.method)
             if method is None:
@@ -109,19 +109,8 @@ class Control:
         return list(self._of.core.story(name))
 
     def events_since(self, number: int) -> Value:
-        """The kept events after this number."""
-        return [
-            {
-                "number": event.number,
-                "at_s": event.at_s,
-                "source": event.source,
-                "incarnation": event.incarnation,
-                "kind": event.kind,
-                "subject": event.subject,
-                "details": event.details,
-            }
-            for event in self._of.publisher.since(number)
-        ]
+        """The kept events after this number. If the first of them is not the next one, the host keeps no older ones any more."""
+        return [event._asdict() for event in self._of.publisher.since(number)]
 
     def reload(self, name: str = "") -> Value:
         """Let every driver, or one, read its definitions again."""
@@ -146,13 +135,12 @@ class Control:
 
     # Shutdown answers late: refused at once, or when the last worker is gone.
 
-    def _ask_shutdown(self, pending: Pending) -> None:
+    def _ask_shutdown(self, pending: Pending, *, save: Value = False, force: Value = False) -> None:
         if len(self._shutdown) >= PENDING_MAX:
             reason = "too many wait for the shutdown already"
             raise DriverError(reason, code=Code.RESOURCE_BUSY)
-        words: dict[str, Any] = {"save": False, "force": False} | pending.request.kwargs
         self._shutdown.append(pending)
-        self._asked.append(events.ShutdownAsked(save=bool(words["save"]), force=bool(words["force"])))
+        self._asked.append(events.ShutdownAsked(save=bool(save), force=bool(force)))
 
     def settle_shutdown(self) -> None:
         """Answer those who asked for it, once it was refused or is done."""
