@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from tierhost.host.core.spec import VERB_LIMITS_S, Policy
+from tierhost.ipc.fields import is_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -144,7 +145,7 @@ def _driver(reading: _Reading, raw: Any, keys: tuple[str, ...], tiers: tuple[str
     good = reading.table(
         raw,
         keys,
-        {"enabled": _flag, "required": _flag, "tier": tier, "warm": _flag, "limits_s": _limits, "options": _map},
+        {"enabled": _flag, "required": _flag, "tier": tier, "warm": _flag, "limits_s": _limits, "options": _options},
     )
     return DriverConfig(**good)
 
@@ -166,6 +167,12 @@ def _flag(value: Any) -> str:
 
 def _map(value: Any) -> str:
     return "" if isinstance(value, dict) else f"expected a table, got {value!r}"
+
+
+def _options(value: Any) -> str:
+    # They travel to the worker, where TOML's dates and infinities have no form.
+    travels = isinstance(value, dict) and is_value(value)
+    return _map(value) or ("" if travels else f"expected text, numbers, flags, lists and tables, got {value!r:.200}")
 
 
 def _seconds(value: Any) -> str:

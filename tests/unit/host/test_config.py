@@ -153,6 +153,12 @@ SECONDS = "expected seconds from 0 to 86400, got"
         ("drivers.qemu.limits_s", "30", "expected a table, got 30"),
         ("drivers.qemu.limits_s", "{ stop = -1, reload = true }", f"stop: {SECONDS} -1; reload: {SECONDS} True"),
         ("drivers.qemu.options", '"fast"', "expected a table, got 'fast'"),
+        ("drivers.qemu.options", "{ pause = inf }", "expected text, numbers, flags, lists and tables, got {'pause': inf}"),
+        (
+            "drivers.qemu.options",
+            "{ since = 2020-01-02 }",
+            "expected text, numbers, flags, lists and tables, got {'since': datetime.date(2020, 1, 2)}",
+        ),
     ],
 )
 def test_a_value_that_is_wrong_is_named_with_its_line(
