@@ -118,17 +118,13 @@ class Loop:
         elif ready == self._signals.fileno():
             self.tell(self._read_signals())
         elif ready == processes.zygote.channel.fileno():
-            self._born()
+            self.tell(self._orders.born())
         elif ready == processes.zygote.pidfd:
             self._zygote_died()
         elif isinstance(ready, int) and ready in processes.bodies.by_pidfd:
             self.tell(self._died(processes.bodies.by_pidfd[ready]))
 
     # Processes.
-
-    def _born(self) -> None:
-        for body in self._of.processes.hear():
-            self._of.poller.register_fd(body.pidfd)
 
     def _died(self, body: Body) -> Iterable[Event]:
         self._of.poller.unregister_fd(body.pidfd)
@@ -142,7 +138,7 @@ class Loop:
     def _zygote_died(self) -> None:
         """Start another one. Workers are not its concern: they live on, and are known by their pidfds."""
         zygote = self._of.processes.zygote
-        self._born()
+        self.tell(self._orders.born())
         self._of.poller.unregister_fd(zygote.channel.fileno())
         self._of.poller.unregister_fd(zygote.pidfd)
         self._of.publisher.say(time.monotonic(), "host", "zygote-died", f"pid {zygote.pid}")

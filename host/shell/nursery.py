@@ -40,12 +40,6 @@ class Nursery:
         for _ in range(self._of.config.spares - len(bodies.spares(""))):
             self._of.processes.order()
 
-    def order_first(self) -> None:
-        """Order what the first lives will be made of, before anything else is done: they import while we read on."""
-        for manifest in self._of.catalog.drivers.values():
-            if manifest.warm or manifest.blob:
-                self._of.processes.order(manifest)
-
     def _settled(self, driver: str, now_s: float) -> bool:
         view = self._of.core.driver(driver)
         return view.phase in {"READY", "INITIALIZED"} and now_s - view.since_s >= QUIET_S

@@ -60,7 +60,7 @@ class Orders:
         manifest = self._of.catalog.drivers[command.driver]
         bodies = self._of.processes.bodies
         spares = bodies.spares(manifest.name) or ([] if manifest.blob else bodies.spares(""))
-        spares.sort(key=lambda spare: not spare.parked)
+        spares.sort(key=lambda spare: not spare.is_ready)
         body = spares[0] if spares else self._of.processes.order(manifest)
         if body is None:
             return [
@@ -69,7 +69,16 @@ class Orders:
         body.driver, body.incarnation = command.driver, command.incarnation
         body.slot = self._of.slots[command.driver]
         bodies.by_driver[command.driver] = body
-        return self.assign(body) if body.parked else []
+        return self.assign(body) if body.is_ready else []
+
+    def born(self) -> list[Event]:
+        """Watch the processes that the zygote has forked since. One that has parked before it was told of gets its role now."""
+        known: list[Event] = []
+        for body in self._of.processes.hear():
+            self._of.poller.register_fd(body.pidfd)
+            if body.is_ready and body.driver and not body.assigned:
+                known += self.assign(body)
+        return known
 
     def assign(self, body: Body) -> Iterable[Event]:
         """Give a parked body the role it was chosen for."""

@@ -47,6 +47,11 @@ class Body:
     exited: bool = False
     how: str = ""
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether it can be given a role. It may speak before the zygote has told its pid, and its record needs that."""
+        return self.parked and self.pid > 0
+
 
 @dataclass(slots=True)
 class Bodies:

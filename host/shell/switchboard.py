@@ -105,7 +105,7 @@ class Switchboard:
             )
             raise ProtocolError(reason)
         body.parked = True
-        return self._orders.assign(body) if body.driver else []
+        return self._orders.assign(body) if body.driver and body.is_ready else []
 
     def _hello(self, body: Body, message: Hello) -> Iterable[Event]:
         self._check(body, message.driver, message.incarnation)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from tests.unit.host.shell.fakes import FakeLoudspeaker
 from tierhost.host.shell.publisher import (
     BYTES_KEPT,
     DETAILS_DEPTH_MAX,
@@ -20,18 +21,6 @@ from tierhost.ipc.messages import Event, Reply
 
 if TYPE_CHECKING:
     from tierhost.ipc.sockets import Loudspeaker
-
-
-class FakeLoudspeaker:
-    """Keeps what was said, and to which topic."""
-
-    def __init__(self) -> None:
-        self.said: list[tuple[bytes, Event]] = []
-
-    def say(self, topic: bytes, data: bytes) -> None:
-        event = decode(data)
-        assert isinstance(event, Event)
-        self.said.append((topic, event))
 
 
 @pytest.fixture
