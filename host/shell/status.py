@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from tierhost.host.core.supervisor import Supervisor
     from tierhost.host.shell.processes import Bodies
 
-NOT_RUNNING = frozenset({"DORMANT", "SKIPPED", "STOPPED", "BACKOFF", "QUARANTINED"})
-
 
 @dataclass(slots=True)
 class Reported:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class FakeServiceManager:
+class FakeSystemd:
     """Listens as systemd does."""
 
     def __init__(self, address: str) -> None:
@@ -39,16 +39,16 @@ class FakeServiceManager:
 
 
 @pytest.fixture(params=["path", "abstract"])
-def systemd(request: pytest.FixtureRequest) -> Iterator[FakeServiceManager]:
+def systemd(request: pytest.FixtureRequest) -> Iterator[FakeSystemd]:
     with tempfile.TemporaryDirectory(prefix="th", dir="/tmp") as folder:
         address = f"{folder}/notify"
-        fake = FakeServiceManager(address if request.param == "path" else "@" + address)
+        fake = FakeSystemd(address if request.param == "path" else "@" + address)
         yield fake
         fake.close()
 
 
 @pytest.fixture
-def manager(systemd: FakeServiceManager) -> Iterator[ServiceManager]:
+def voice(systemd: FakeSystemd) -> Iterator[ServiceManager]:
     made = ServiceManager(systemd.address)
     yield made
     made.close()
@@ -62,56 +62,54 @@ def pipe() -> Iterator[tuple[int, int]]:
     os.close(read)
 
 
-def test_states_travel_in_one_datagram_one_a_line(manager: ServiceManager, systemd: FakeServiceManager) -> None:
-    manager.tell("READY=1", "STATUS=all is well")
-    manager.tell("STOPPING=1")
+def test_states_travel_in_one_datagram_one_a_line(voice: ServiceManager, systemd: FakeSystemd) -> None:
+    voice.tell("READY=1", "STATUS=all is well")
+    voice.tell("STOPPING=1")
     assert systemd.heard() == [["READY=1", "STATUS=all is well"], ["STOPPING=1"]]
 
 
 def test_a_reason_in_several_lines_or_no_text_does_not_become_a_state_of_its_own(
-    manager: ServiceManager, systemd: FakeServiceManager
+    voice: ServiceManager, systemd: FakeSystemd
 ) -> None:
-    manager.tell("STATUS=held: no\nREADY=1\udcff")
+    voice.tell("STATUS=held: no\nREADY=1\udcff")
     assert systemd.heard() == [["STATUS=held: no READY=1\\udcff"]]
 
 
-def test_the_address_is_taken_from_the_environment(systemd: FakeServiceManager, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_address_is_taken_from_the_environment(systemd: FakeSystemd, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NOTIFY_SOCKET", systemd.address)
-    manager = ServiceManager()
-    manager.tell("READY=1")
-    manager.close()
+    voice = ServiceManager()
+    voice.tell("READY=1")
+    voice.close()
     assert systemd.heard() == [["READY=1"]]
 
 
-def test_without_a_service_manager_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_nobody_manages_us_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
-    manager = ServiceManager()
-    manager.tell("READY=1")
-    manager.close()
+    voice = ServiceManager()
+    voice.tell("READY=1")
+    voice.close()
 
 
-def test_a_service_manager_that_is_gone_is_not_spoken_to_any_more(manager: ServiceManager, systemd: FakeServiceManager) -> None:
+def test_a_systemd_that_is_gone_is_not_spoken_to_any_more(voice: ServiceManager, systemd: FakeSystemd) -> None:
     systemd.close()
     if not systemd.address.startswith("@"):
         Path(systemd.address).unlink()
-    manager.tell("READY=1")
-    manager.tell("STOPPING=1")
+    voice.tell("READY=1")
+    voice.tell("STOPPING=1")
 
 
-def test_a_service_manager_that_does_not_read_is_spoken_to_again_once_it_does(
-    manager: ServiceManager, systemd: FakeServiceManager
-) -> None:
+def test_a_systemd_that_does_not_read_is_spoken_to_again_once_it_does(voice: ServiceManager, systemd: FakeSystemd) -> None:
     for _ in range(2000):
-        manager.tell("STATUS=" + "x" * 1000)
+        voice.tell("STATUS=" + "x" * 1000)
     assert len(systemd.heard()) < 2000
-    manager.tell("READY=1")
+    voice.tell("READY=1")
     assert systemd.heard() == [["READY=1"]]
 
 
 def test_ready_is_said_once_to_both_with_what_is_ready(
-    manager: ServiceManager, systemd: FakeServiceManager, pipe: tuple[int, int]
+    voice: ServiceManager, systemd: FakeSystemd, pipe: tuple[int, int]
 ) -> None:
-    readiness = Readiness(manager, pipe[1])
+    readiness = Readiness(voice, pipe[1])
     readiness.tier("tier libvirt ready")
     readiness.settled("libvirt ready")
     readiness.settled("libvirt held")
@@ -134,9 +132,9 @@ def test_a_starter_that_has_stopped_waiting_does_not_end_the_host() -> None:
     Readiness(ServiceManager(""), write).settled("libvirt ready")
 
 
-def test_the_end_is_told_last(manager: ServiceManager, systemd: FakeServiceManager) -> None:
-    Readiness(manager, None).stopping()
-    manager.tell("STATUS=too late")
+def test_the_end_is_told_last(voice: ServiceManager, systemd: FakeSystemd) -> None:
+    Readiness(voice, None).stopping()
+    voice.tell("STATUS=too late")
     assert systemd.heard() == [["STOPPING=1"]]
 
 
