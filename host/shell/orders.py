@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tierhost.host.core import commands, events
@@ -82,9 +83,14 @@ class Orders:
 
     def assign(self, body: Body) -> Iterable[Event]:
         """Give a parked body the role it was chosen for."""
-        now_s = time.monotonic()
-        self._of.beats.start(body.slot, now_s)
-        self._record(body, alive=True)
+        self._of.beats.start(body.slot, time.monotonic())
+        try:
+            self._record(body, alive=True)
+        except OSError as error:
+            # The next host could not find it. It stays a spare, and the core tries again later.
+            failed = events.WorkerStartFailed(body.driver, body.incarnation, f"its record cannot be written: {error.strerror}")
+            self._take_back(body)
+            return [failed]
         body.assigned = True
         manifest = self._of.catalog.drivers[body.driver]
         spec = manifest.wire() | self._of.common_spec
@@ -130,12 +136,16 @@ class Orders:
             return self._never_was(command.driver, command.incarnation)
         if not body.assigned:
             # It never took up the role: it stays a spare, and this life had no body.
-            del self._of.processes.bodies.by_driver[body.driver]
-            body.driver, body.incarnation, body.slot = "", 0, -1
+            self._take_back(body)
             return self._never_was(command.driver, command.incarnation)
         body.how = body.how or f"killed by the host: {command.reason}"
         self._of.processes.kill(body)
         return []
+
+    def _take_back(self, body: Body) -> None:
+        """Let one that has not taken up its role be a spare again."""
+        del self._of.processes.bodies.by_driver[body.driver]
+        body.driver, body.incarnation, body.slot = "", 0, -1
 
     @staticmethod
     def _never_was(driver: str, incarnation: int) -> Iterable[Event]:
@@ -166,8 +176,9 @@ class Orders:
             self._of.root.worker_socket(body.driver, body.incarnation).unlink(missing_ok=True)
             successor = self._of.processes.bodies.by_driver.get(body.driver)
             if successor is None or not successor.assigned:
-                # Its number stays used. (The record of a successor says so, too.)
-                self._record(body, alive=False)
+                # Its number stays used. (The record of a successor says so, too; and so does the old one, of a dead process.)
+                with suppress(OSError):
+                    self._record(body, alive=False)
             self._of.processes.forget(body)
 
     # What people see.

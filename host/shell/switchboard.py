@@ -117,7 +117,12 @@ class Switchboard:
     def _verb_done(self, body: Body, message: VerbDone) -> Iterable[Event]:
         self._check(body, message.driver, message.incarnation)
         if message.verb == "state_auto_start" and message.outcome == "complete":
-            self._of.boot.add(message.driver)
+            try:
+                self._of.boot.add(message.driver)
+            except OSError as error:
+                # This host knows; a next one of this boot learns it with the next record that can be written.
+                details = {"reason": f"it auto-started, and that cannot be recorded: {error.strerror}"}
+                self._of.publisher.say(time.monotonic(), "host", "boot-record-failed", message.driver, details)
         return [events.VerbReported(message.driver, message.incarnation, message.verb, message.outcome, message.reason)]
 
     def _report(self, body: Body, message: Report) -> Iterable[Event]:

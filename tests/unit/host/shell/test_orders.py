@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING
 
 import pytest
@@ -96,6 +97,31 @@ def test_the_record_is_written_before_the_role_is_given(shell: FakeShell) -> Non
     body = started(shell, "storage")
     [life] = shell.of.lives.read()[0]
     assert (life.driver, life.incarnation, life.alive, life.pid, life.identity) == ("storage", 1, True, body.pid, body.identity)
+
+
+def full(*_: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_life_whose_record_cannot_be_written_has_not_started_and_its_process_stays_a_spare(
+    shell: FakeShell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spare = shell.spare("storage")
+    with monkeypatch.context() as patch:
+        patch.setattr("os.replace", full)
+        [fact] = shell.orders.perform(START)
+    assert fact == events.WorkerStartFailed("storage", 1, "its record cannot be written: No space left on device")
+    assert shell.door.take() == []
+    assert list(shell.orders.perform(commands.StartWorker("storage", 2))) == [events.WorkerStarted("storage", 2, spare.pid)]
+
+
+def test_a_full_disk_does_not_hinder_a_burial(shell: FakeShell, monkeypatch: pytest.MonkeyPatch) -> None:
+    body = started(shell, "storage")
+    shell.orders.perform(commands.BuryWorker("storage", 1))
+    with monkeypatch.context() as patch:
+        patch.setattr("os.replace", full)
+        shell.orders.follow_up()
+    assert shell.processes.forgotten == [body]
 
 
 # What a life is told.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING
 
 import pytest
@@ -143,6 +144,19 @@ def test_only_a_complete_auto_start_counts_for_this_boot(
 ) -> None:
     shell.hear(storage, VerbDone("storage", 1, 2, "state_auto_start", outcome, ""))
     assert shell.of.boot.started == started
+
+
+def test_an_auto_start_that_cannot_be_recorded_is_shown_and_still_counts(
+    shell: FakeShell, storage: Body, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.replace", full)
+    done = VerbDone("storage", 1, 2, "state_auto_start", "complete", "")
+    assert shell.hear(storage, done) == [events.VerbReported("storage", 1, "state_auto_start", "complete", "")]
+    assert [event.subject for event in shell.said("boot-record-failed")] == ["storage"]
+    assert shell.of.boot.started == {"storage"}
 
 
 def test_last_words_say_how_it_ended(shell: FakeShell, storage: Body) -> None:
