@@ -95,7 +95,7 @@ def _serve(settings: Settings, config: Config, catalog: Catalog, zygote: Zygote)
     found, damaged = lives.read()
     adopted = [life for life in found if life.alive and life.driver in catalog.drivers and processes.adopt(life)]
     _order_first(processes, catalog, adopted)
-    _end_leftovers(settings.root, processes, [life for life in found if life not in adopted])
+    _end_leftovers(settings.root, processes, [life for life in found if life not in adopted], adopted)
 
     # Everything below needs ZeroMQ, whose import runs beside the zygote's own.
     from tierhost.host import assembly  # noqa: PLC0415
@@ -120,12 +120,16 @@ def _order_first(processes: Processes, catalog: Catalog, adopted: list[Life]) ->
             processes.order(manifest)
 
 
-def _end_leftovers(root: Root, processes: Processes, gone: Iterable[Life]) -> None:
-    """Bury what a former host did not get to: children of dead lives, their sockets, empty cgroups."""
+def _end_leftovers(root: Root, processes: Processes, gone: Iterable[Life], adopted: Iterable[Life]) -> None:
+    """Bury what a former host did not get to: children of dead lives, sockets, empty cgroups, logs that say nothing."""
     for life in gone:
         if life.alive and procfs.start_time(life.pid) in {None, life.start_time}:
             cgroups.kill_all(life.cgroup, life.pid)
-        root.worker_socket(life.driver, life.incarnation).unlink(missing_ok=True)
+    # Not only those of the records: a host that died early in a burial has written the successor's over the dead one's.
+    kept = {root.worker_socket(life.driver, life.incarnation) for life in adopted}
+    for path in root.worker_sockets():
+        if path not in kept:
+            path.unlink(missing_ok=True)
     processes.sweep()
 
 

@@ -54,6 +54,10 @@ class Root:
         """Calls to one life of one driver. Fresh per life: binding an existing path steals its peers silently."""
         return self._socket(f"workers/{driver}.{incarnation}")
 
+    def worker_sockets(self) -> list[Path]:
+        """Every socket there is of a life, of whichever host: what a starting host looks through for those of the dead."""
+        return [path for path in (self.run / "workers").iterdir() if path.is_socket()]
+
     @property
     def lock(self) -> Path:
         """Held (flock) by the one host of this root; its text is that host's pid."""

@@ -26,6 +26,8 @@ WORKER_ENTRY = "tierhost.workers.runtime.main:live"
 """What a forked child runs. A string: the host never imports workers."""
 
 LOG_BYTES_EMPTY = 0
+OLD_LOGS_MAX = 100
+"""What dead workers wrote is kept for a person to read, this many of them across restarts of the host."""
 
 
 @dataclass(slots=True)
@@ -237,17 +239,25 @@ class Processes:
         cgroups.remove(body.cgroup)
         if body.pidfd >= 0:
             os.close(body.pidfd)
-        try:
-            if body.log.stat().st_size == LOG_BYTES_EMPTY:
-                body.log.unlink()
-        except FileNotFoundError:
-            pass
+        _remove_if_empty(body.log)
 
     def sweep(self) -> None:
-        """Remove empty cgroups that former hosts left behind."""
+        """Remove the empty cgroups and logs that former hosts left behind, and all but the latest logs."""
+        ours = self.bodies.by_identity.values()
         for folder in self._fence.folders():
-            if not any(body.cgroup == folder for body in self.bodies.by_identity.values()):
+            if not any(body.cgroup == folder for body in ours):
                 cgroups.remove(folder)
+        logs = sorted(set(self._logs.iterdir()) - {body.log for body in ours}, key=lambda log: log.stat().st_mtime_ns)
+        for log in logs:
+            _remove_if_empty(log)
+        for log in logs[:-OLD_LOGS_MAX]:
+            log.unlink(missing_ok=True)
+
+
+def _remove_if_empty(log: Path) -> None:
+    with suppress(FileNotFoundError):
+        if log.stat().st_size == LOG_BYTES_EMPTY:
+            log.unlink()
 
 
 def describe_exit(status: int | None) -> str:

@@ -48,6 +48,26 @@ def test_a_worker_that_died_with_the_host_gets_a_later_life(site: Site) -> None:
     assert after["pid"] != before["pid"]
 
 
+def test_what_a_burial_cut_short_left_behind_is_gone_after_the_next_start(site: Site) -> None:
+    site.start(Echo).kill()
+    life = _life(site, "echo")
+    theirs = site.root.worker_socket("echo", life["incarnation"])
+    # As after a host that died between the successor's record and the end of the burial: no record names this life.
+    orphaned = site.root.worker_socket("echo", life["incarnation"] - 1)
+    with socket.socket(socket.AF_UNIX) as stale:
+        stale.bind(str(orphaned))
+    silent, telling = (site.root.run / "logs" / f"worker-gone.{number}.log" for number in (1, 2))
+    silent.touch()
+    telling.write_text("what a person wants to read\n")
+    site.start()
+    with site.client() as client:
+        assert client.call("echo.echo", "hello") == "hello"
+    assert theirs.is_socket()
+    assert not orphaned.exists()
+    assert not silent.exists()
+    assert telling.exists()
+
+
 def test_a_second_host_on_the_same_root_is_refused_with_the_first_ones_pid(site: Site) -> None:
     running = site.start(Echo)
     argv = [sys.executable, "-m", "tierhost.host", "--root", str(site.folder), "up"]
