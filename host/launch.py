@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgpack
 
-from tierhost.host.shell.zygote import ORDER_BYTES_MAX
 from tierhost.ipc.errors import Code, TierhostError
+from tierhost.ipc.limits import ORDER_BYTES_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -52,3 +52,6 @@ BEAT_PERIOD_S: Final = 0.1
 
 RECONNECT_MS: Final = 5
 """How soon a socket tries again; libzmq's default of 100 ms is a visible outage."""
+
+ORDER_BYTES_MAX = 192 << 10
+"""One order to the process that forks workers, in one datagram; bounds the size of a driver class that travels as bytes."""

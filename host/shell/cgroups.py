@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import signal
+from _blake2 import blake2b  # hashlib would load all of OpenSSL for it
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +26,7 @@ class Fence:
 
         The name follows from the runtime directory, so that the next host finds it again.
         """
-        name = "tierhost-" + hashlib.blake2b(os.fsencode(run), digest_size=6).hexdigest()
+        name = "tierhost-" + blake2b(os.fsencode(run), digest_size=6).hexdigest()
         for mount in _cgroup2_mounts():
             folder = mount / name
             try:

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import msgpack
-import multiprocess
 
 from tierhost.host.shell import cgroups, procfs, zygote
+from tierhost.host.shell.forks import multiprocess
+from tierhost.ipc.limits import ORDER_BYTES_MAX
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -99,7 +100,7 @@ class Zygote:
     def _start(self) -> tuple[socket.socket, int, int]:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         for end in (ours, theirs):
-            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, zygote.ORDER_BYTES_MAX * 2)
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, ORDER_BYTES_MAX * 2)
         process = multiprocess.get_context("fork").Process(
             target=zygote.serve, args=(theirs, self.preload, WORKER_ENTRY), name="tierhost-zygote", daemon=False
         )
@@ -121,7 +122,7 @@ class Zygote:
         words: list[tuple[dict[str, Any], int]] = []
         while True:
             try:
-                data, fds, _, _ = socket.recv_fds(self.channel, zygote.ORDER_BYTES_MAX, 1)
+                data, fds, _, _ = socket.recv_fds(self.channel, ORDER_BYTES_MAX, 1)
             except (BlockingIOError, ConnectionResetError):
                 return words
             if not data:

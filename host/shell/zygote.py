@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgpack
-import multiprocess
+
+from tierhost.host.shell.forks import multiprocess
+from tierhost.ipc.limits import ORDER_BYTES_MAX
 
 if TYPE_CHECKING:
     from multiprocess.context import ForkProcess
-
-ORDER_BYTES_MAX = 192 << 10
-"""One order over the SEQPACKET pair; bounds the size of a driver class that travels as bytes."""
 
 REAP_AFTER_MS = 20
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from _blake2 import blake2b  # hashlib would load all of OpenSSL for it
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgpack
