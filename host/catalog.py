@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgpack
 
-from tierhost.host.core.spec import DriverSpec
+from tierhost.host.core.spec import VERB_LIMITS_S, DriverSpec
 from tierhost.ipc.limits import DRIVERS_MAX, NAME_CHARS_MAX
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ ENTRY_POINT_GROUP = "tierhost.drivers"
 MANIFEST = "driver.toml"
 MANIFEST_BYTES_MAX = 64 << 10
 LIMIT_S_MAX = 86_400
+VERBS = tuple(verb.removeprefix("state_") for verb in VERB_LIMITS_S)
 NAME = re.compile(r"[a-z][a-z0-9-]*\Z")
 SERVICE = re.compile(r"[a-z][a-z0-9-]*\.[a-z_][a-z0-9_]*\Z")
 ENTRY = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*\Z")
@@ -208,18 +209,31 @@ def _manifest(raw: dict[str, Any], source: str, *, package: str = "", folder: st
         if not pattern.match(raw.get(key, "")) or len(raw[key]) > NAME_CHARS_MAX * 2:
             message = f"{source}: {key}: missing or not of the form {pattern.pattern}"
             raise BadManifest(message)
-    for need in raw.get("needs", []):
-        if not isinstance(need, str) or not SERVICE.match(need):
-            message = f"{source}: needs: expected 'driver.method', got {need!r}"
-            raise BadManifest(message)
     limits = raw.get("limits_s", {})
-    for verb, limit in limits.items():
-        if not isinstance(limit, int | float) or isinstance(limit, bool) or not 0 < limit <= LIMIT_S_MAX:
-            message = f"{source}: limits_s.{verb}: expected seconds, got {limit!r}"
-            raise BadManifest(message)
+    for wrong in (*_wrong_names(raw), *_wrong_limits(limits)):
+        message = f"{source}: {wrong}"
+        raise BadManifest(message)
     known: dict[str, Any] = {key: tuple(raw.get(key, ())) for key in ("provides", "needs", "preload")}
     known |= {key: raw[key] for key in ("name", "tier", "entry", "summary", "required", "warm") if key in raw}
     return Manifest(**known, limits_s=limits, package=package, folder=folder, blob=blob)
+
+
+def _wrong_names(raw: dict[str, Any]) -> Iterable[str]:
+    for need in raw.get("needs", []):
+        if not isinstance(need, str) or not SERVICE.match(need):
+            yield f"needs: expected 'driver.method', got {need!r}"
+    for key in ("provides", "preload"):
+        for name in raw.get(key, []):
+            if not isinstance(name, str):
+                yield f"{key}: expected text, got {name!r}"
+
+
+def _wrong_limits(limits: dict[str, Any]) -> Iterable[str]:
+    for verb, limit in limits.items():
+        if verb not in VERBS:
+            yield f"limits_s.{verb}: unknown verb (known: {', '.join(VERBS)})"
+        elif not isinstance(limit, int | float) or isinstance(limit, bool) or not 0 < limit <= LIMIT_S_MAX:
+            yield f"limits_s.{verb}: expected seconds, got {limit!r}"
 
 
 def _configured(manifest: Manifest, config: Config) -> Manifest:
