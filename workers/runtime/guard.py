@@ -6,6 +6,7 @@ import sys
 import traceback
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tierhost.ipc.codec import legible
 from tierhost.ipc.errors import DriverBug, TierhostError
 
 if TYPE_CHECKING:
@@ -30,8 +31,15 @@ def guarded(what: str, function: Callable[..., Any], *args: Any, **kwargs: Any) 
         return Outcome(function(*args, **kwargs))
     except TierhostError as error:
         return Outcome(error=error)
-    except Exception as error:  # noqa: BLE001  # a driver is other people's code; see the first line of this file
+    except BaseException as error:  # noqa: BLE001  # a driver is other people's code, and sys.exit() ends its call, not a thread
         traceback.print_exc()
         sys.stderr.flush()
-        text = f"{what} raised {type(error).__name__}: {error}"[:TEXT_CHARS_MAX]
+        text = legible(f"{what} raised {type(error).__name__}: {_words_of(error)}", TEXT_CHARS_MAX)
         return Outcome(error=DriverBug(text, hint="the worker's log has the traceback"))
+
+
+def _words_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as worse:  # noqa: BLE001  # how an error puts itself into words is the driver's code, too
+        return f"and has no words for it ({type(worse).__name__})"
