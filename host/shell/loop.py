@@ -129,7 +129,11 @@ class Loop:
     def _died(self, body: Body) -> Iterable[Event]:
         self._of.poller.unregister_fd(body.pidfd)
         body.exited = True
-        body.how = body.how or describe_exit(procfs.exit_status(body.pid))
+        status = procfs.exit_status(body.pid)
+        if status is None and not body.how:
+            # We are late, and it was reaped. Whoever did that has said how it ended.
+            self.tell(self._orders.born())
+        body.how = body.how or describe_exit(status)
         if not body.driver:
             self._nursery.died(body)
             return []
