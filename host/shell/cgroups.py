@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import signal
+import time
 from _blake2 import blake2b  # hashlib would load all of OpenSSL for it
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tierhost.host.shell import procfs
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 MOUNTS = Path("/proc/self/mountinfo")
+END_S = 2.0
+"""How long a start waits for the last of former lives; the kernel needs a few milliseconds, if nothing holds them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +99,27 @@ def kill_all(cgroup: str, session: int) -> None:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
             continue
+
+
+def end(folders: Iterable[str]) -> None:
+    """End everybody in these cgroups, and wait for it (END_S): lives and spares that no host knows of any more."""
+    poll = select.poll()
+    dying = set()
+    for folder in folders:
+        for pid in members(folder, 0):
+            with suppress(ProcessLookupError):
+                dying.add(os.pidfd_open(pid))
+        kill_all(folder, 0)
+    for pidfd in dying:
+        poll.register(pidfd, select.POLLIN)
+    deadline_s = time.monotonic() + END_S
+    while dying and (remaining_s := deadline_s - time.monotonic()) > 0:
+        for pidfd, _ in poll.poll(remaining_s * 1000):
+            poll.unregister(pidfd)
+            dying.remove(pidfd)
+            os.close(pidfd)
+    for pidfd in dying:
+        os.close(pidfd)
 
 
 def members(cgroup: str, session: int) -> list[int]:

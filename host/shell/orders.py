@@ -135,8 +135,10 @@ class Orders:
         if body is None:
             return self._never_was(command.driver, command.incarnation)
         if not body.assigned:
-            # It never took up the role: it stays a spare, and this life had no body.
+            # It never took up the role, and this life had no body. It stays a spare, unless it had its time and never parked.
             self._take_back(body)
+            if not body.parked:
+                self._of.processes.give_up(body, command.reason)
             return self._never_was(command.driver, command.incarnation)
         body.how = body.how or f"killed by the host: {command.reason}"
         self._of.processes.kill(body)

@@ -227,6 +227,13 @@ class Processes:
                 signal.pidfd_send_signal(body.pidfd, signal.SIGKILL)
         cgroups.kill_all(body.cgroup, body.pid)
 
+    def give_up(self, body: Body, reason: str) -> None:
+        """End a spare that does not come to park. Nobody is given it any more; one that is not born yet is left to come."""
+        if body.pid:
+            self.kill(body)
+            body.how = f"killed by the host: {reason}"
+            body.exited = True
+
     def is_buried(self, body: Body) -> bool:
         """Whether nothing is left of a dead body; what is left is killed, so ask again soon."""
         if cgroups.members(body.cgroup, body.pid):
@@ -243,11 +250,12 @@ class Processes:
         _remove_if_empty(body.log)
 
     def sweep(self) -> None:
-        """Remove the empty cgroups and logs that former hosts left behind, and all but the latest logs."""
+        """End and remove what former hosts left behind: cgroups and who is in them, empty logs, and all but the latest logs."""
         ours = self.bodies.by_identity.values()
-        for folder in self._fence.folders():
-            if not any(body.cgroup == folder for body in ours):
-                cgroups.remove(folder)
+        left = set(self._fence.folders()) - {body.cgroup for body in ours}
+        cgroups.end(left)
+        for folder in left:
+            cgroups.remove(folder)
         logs = sorted(set(self._logs.iterdir()) - {body.log for body in ours}, key=lambda log: log.stat().st_mtime_ns)
         for log in logs:
             _remove_if_empty(log)
