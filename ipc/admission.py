@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter, deque
+from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 from tierhost.ipc.errors import AccessDenied, Busy, DeadlineExceeded, NoSuchMethod, PeerDied, TierhostError
@@ -61,7 +61,7 @@ class Admission:
         self._offers = offers
         self._directory = directory
         self._lock = threading.Lock()
-        self._in_flight: Counter[int] = Counter()
+        self._in_flight: dict[int, int] = {}
         self._in_flight_in_all = 0
         self._strangers: deque[Arrival] = deque()
 
@@ -86,11 +86,12 @@ class Admission:
         self._authorise(arrival, entry)
         pid = arrival.peer.pid
         with self._lock:
-            if self._in_flight_in_all < IN_FLIGHT_MAX and self._in_flight[pid] < IN_FLIGHT_PER_PEER_MAX:
-                self._in_flight[pid] += 1
+            open_already = self._in_flight.get(pid, 0)
+            if self._in_flight_in_all < IN_FLIGHT_MAX and open_already < IN_FLIGHT_PER_PEER_MAX:
+                self._in_flight[pid] = open_already + 1
                 self._in_flight_in_all += 1
                 return Admitted(arrival, entry)
-            whose = "this caller has" if self._in_flight[pid] >= IN_FLIGHT_PER_PEER_MAX else "all callers together have"
+            whose = "this caller has" if open_already >= IN_FLIGHT_PER_PEER_MAX else "all callers together have"
         reason = f"{whose} too many requests open"
         raise Busy(reason, subject=f"driver {self._driver}", hint="wait for answers before asking more")
 
@@ -148,6 +149,6 @@ class Admission:
         """Note that a request of this process was answered."""
         with self._lock:
             self._in_flight_in_all -= 1
-            self._in_flight[pid] -= 1
-            if self._in_flight[pid] <= 0:
-                del self._in_flight[pid]
+            still_open = self._in_flight.pop(pid) - 1
+            if still_open:
+                self._in_flight[pid] = still_open

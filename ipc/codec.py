@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing
+from operator import call
 from typing import Any, Final
 
 import msgpack
@@ -13,6 +14,8 @@ from tierhost.ipc.fields import Check, check_for, fault_in
 from tierhost.ipc.limits import FRAME_BYTES_MAX, ITEMS_MAX, NAME_CHARS_MAX, TEXT_CHARS_MAX, VALUES_MAX
 
 if typing.TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from tierhost.ipc.messages import Message
 
 
@@ -51,10 +54,8 @@ def encode(message: Message) -> bytes:
     except KeyError:
         reason = f"{type(message).__name__} is no message"
         raise NotInLanguage(reason) from None
-    for name, check, value in zip(names, checks, message, strict=True):
-        if not check(value):
-            reason = f"{type(message).__name__}.{name} {fault_in(value)}"
-            raise NotInLanguage(reason)
+    if not all(map(call, checks, message)):
+        raise NotInLanguage(_fault(type(message), names, checks, message))
     try:
         data: bytes = msgpack.packb((tag, *message), buf_size=PACKER_BYTES)
     except (OverflowError, UnicodeEncodeError, ValueError) as error:
@@ -77,11 +78,14 @@ def decode(data: bytes) -> Message:
     if len(values) != len(names):
         reason = f"{kind.__name__} with {len(values)} fields, it has {len(names)}"
         raise ProtocolError(reason)
-    for name, check, value in zip(names, checks, values, strict=True):
-        if not check(value):
-            reason = f"{kind.__name__}.{name} {fault_in(value)}"
-            raise ProtocolError(reason)
+    if not all(map(call, checks, values)):
+        raise ProtocolError(_fault(kind, names, checks, values))
     return kind(*values)
+
+
+def _fault(kind: type[Message], names: tuple[str, ...], checks: tuple[Check, ...], values: Iterable[Any]) -> str:
+    name, value = next((name, value) for name, check, value in zip(names, checks, values, strict=True) if not check(value))
+    return f"{kind.__name__}.{name} {fault_in(value)}"
 
 
 def legible(text: str, chars_max: int = TEXT_CHARS_MAX) -> str:

@@ -59,6 +59,8 @@ def _weigh_map(items: dict[Any, Any], depth: int) -> int:
 
 def is_value(value: Any) -> bool:
     """Whether a value can be an argument, an answer, or a part of one. Its size in bytes is for the codec to judge."""
+    if type(value) in _LEAVES:
+        return True
     try:
         _weigh((value,), 0)
     except _Unfit:

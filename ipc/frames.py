@@ -9,6 +9,7 @@ from tierhost.ipc.errors import ProtocolError
 from tierhost.ipc.limits import FRAME_BYTES_MAX
 
 LENGTH: Final = struct.Struct(">I")
+SMALL_CHUNK_BYTES: Final = 1 << 12
 CHUNK_BYTES: Final = 1 << 16
 LARGE_CHUNK_BYTES: Final = 1 << 20
 
@@ -43,8 +44,11 @@ class Unframer:
         return whole
 
     def wanted(self) -> int:
-        """How many bytes to read next: more, while a long message is under way."""
-        return LARGE_CHUNK_BYTES if len(self._kept) >= CHUNK_BYTES else CHUNK_BYTES
+        """How many bytes to read next: the more, the longer the message that is under way."""
+        kept = len(self._kept)
+        if not kept:
+            return SMALL_CHUNK_BYTES
+        return LARGE_CHUNK_BYTES if kept >= CHUNK_BYTES else CHUNK_BYTES
 
 
 def framed(data: bytes) -> bytes:

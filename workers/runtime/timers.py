@@ -32,12 +32,16 @@ class Timers:
 
     def wait_s(self, longest_s: float) -> float:
         """How long nothing is due, at most `longest_s`."""
+        if not self._waiting:
+            return longest_s
         with self._lock:
             return max(0.0, min(longest_s, self._waiting[0][0] - time.monotonic())) if self._waiting else longest_s
 
     def due(self, now_s: float) -> list[Callable[[], None]]:
         """Take what is due."""
-        due = []
+        due: list[Callable[[], None]] = []
+        if not self._waiting:
+            return due
         with self._lock:
             while self._waiting and self._waiting[0][0] <= now_s:
                 due.append(heapq.heappop(self._waiting)[2])
