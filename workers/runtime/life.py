@@ -6,10 +6,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from tierhost.ipc.admission import Admission
-from tierhost.ipc.codec import encode
+from tierhost.ipc.codec import encode, legible
 from tierhost.ipc.errors import PeerAbsent
 from tierhost.ipc.failures import failure_of
-from tierhost.ipc.limits import TEXT_CHARS_MAX
 from tierhost.ipc.wires import Gate
 from tierhost.workers.runtime import calling
 from tierhost.workers.runtime.contract import Context, InitResult, Skip, StateDriver
@@ -64,7 +63,7 @@ class Life:
         """Open the stores and construct the driver. What goes wrong is the answer to state_initialize."""
         outcome = loaded if loaded.error else guarded("constructing the driver", self._build, loaded.value)
         if outcome.error is not None:
-            self._trouble = str(outcome.error)
+            self._trouble = legible(str(outcome.error))
 
     def _build(self, driver_class: type[StateDriver]) -> None:
         state_dir, run_dir = self._root.driver_state(self.name), self._root.driver_run(self.name)
@@ -118,9 +117,9 @@ class Life:
             calling.DEADLINE_S.set(None)
         self.outbox.dirty = True
         if outcome.error is not None:
-            return "failed", str(outcome.error)[:TEXT_CHARS_MAX]
+            return "failed", legible(str(outcome.error))
         if isinstance(outcome.value, Skip):
-            return "skipped", str(outcome.value)[:TEXT_CHARS_MAX]
+            return "skipped", legible(str(outcome.value))
         if verb == "state_initialize":
             return self._initialize_outcome(outcome.value)
         return "complete", ""
@@ -154,7 +153,13 @@ class Life:
         if self._driver is None or not self._initialized:
             return {}
         outcome = guarded("objects", self._driver.objects)
-        return outcome.value if isinstance(outcome.value, dict) else {}
+        if isinstance(outcome.value, dict):
+            self.outbox.mend(f"driver {self.name}")
+            return outcome.value
+        self.outbox.degrade(
+            f"driver {self.name}", str(outcome.error or f"objects returned {outcome.value!r:.100}, expected a map")
+        )
+        return {}
 
     def serve(self, admitted: Admitted) -> bytes | None:
         """Begin a call; see Serving.serve."""

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
-from tierhost.ipc.codec import decode, encode
+from tierhost.ipc.codec import NotInLanguage, decode, encode
 from tierhost.ipc.directory import Directory, Entry
 from tierhost.ipc.errors import ProtocolError
 from tierhost.ipc.limits import BEAT_PERIOD_S, PROTOCOL
@@ -31,6 +31,7 @@ from tierhost.workers.runtime.guard import Outcome, guarded
 from tierhost.workers.runtime.intake import read_requests, settle
 from tierhost.workers.runtime.life import Life
 from tierhost.workers.runtime.loading import load
+from tierhost.workers.runtime.outbox import in_other_words
 from tierhost.workers.runtime.pulse import Pulse
 from tierhost.workers.runtime.session import Session, Stage
 from tierhost.workers.runtime.timers import Timers
@@ -168,7 +169,11 @@ class Worker:
     # The host.
 
     def _send(self, message: Message) -> bool:
-        return self._control.send(encode(message))
+        try:
+            data = encode(message)
+        except NotInLanguage as trouble:
+            data = encode(in_other_words(message, str(trouble)))
+        return self._control.send(data)
 
     def _read_control(self) -> None:
         while self._exit_code is None:

@@ -7,7 +7,8 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from tierhost.ipc.limits import TEXT_CHARS_MAX
+from tierhost.ipc.codec import legible
+from tierhost.ipc.limits import NAME_CHARS_MAX
 from tierhost.ipc.messages import Happened, Inhibit, Message, Report
 
 if TYPE_CHECKING:
@@ -37,25 +38,28 @@ class Outbox:
 
     def emit(self, kind: str, subject: str, details: Mapping[str, Any]) -> None:
         """Something happened to an object."""
-        self.say(Happened(self._driver, self._incarnation, kind, subject[:TEXT_CHARS_MAX], dict(details)))
+        self.say(Happened(self._driver, self._incarnation, legible(kind, NAME_CHARS_MAX), legible(subject), dict(details)))
 
     def degrade(self, subject: str, reason: str) -> None:
         """An object does not do what it should; shown until it is mended."""
+        subject, reason = legible(subject), legible(reason)
         with self._lock:
+            known = self._degraded.get(subject) == reason
             if len(self._degraded) < SUBJECTS_DEGRADED_MAX or subject in self._degraded:
-                self._degraded[subject] = reason[:TEXT_CHARS_MAX]
-        self.touch()
+                self._degraded[subject] = reason
+        if not known:
+            self.touch()
 
     def mend(self, subject: str) -> None:
         """An object is all right again."""
         with self._lock:
-            gone = self._degraded.pop(subject, None)
+            gone = self._degraded.pop(legible(subject), None)
         if gone is not None:
             self.touch()
 
     def inhibit(self, *, held: bool, why: str = "") -> None:
         """Hold the host's shutdown off, or no longer."""
-        word = Inhibit(self._driver, self._incarnation, held, why[:TEXT_CHARS_MAX])
+        word = Inhibit(self._driver, self._incarnation, held, legible(why))
         if word != self._inhibit:
             self._inhibit = word
             self.say(word)
@@ -101,10 +105,8 @@ class Outbox:
 
     def flush(self, send: Callable[[Message], bool]) -> None:
         """Say what is to be said to the host, in order, as far as it listens."""
-        while True:
+        while self._words:
             with self._lock:
-                if not self._words:
-                    break
                 word = self._words[0]
             if not send(word):
                 return
@@ -130,3 +132,12 @@ class Outbox:
         if self._inhibit is not None:
             self.say(self._inhibit)
         self.touch()
+
+
+def in_other_words(word: Message, trouble: str) -> Message:
+    """Say instead of a word that cannot travel that it could not, and why: what a driver reports may be any nonsense."""
+    if isinstance(word, Report):
+        return word._replace(objects={}, degraded={f"driver {word.driver}": f"what it reports cannot travel: {trouble}"})
+    if isinstance(word, Happened):
+        return word._replace(details={"left out": trouble})
+    return word
