@@ -33,20 +33,22 @@ HOST_CHANGES = frozenset({"worker_restart", "worker_stop", "worker_release", "re
 
 
 class Client:
-    """Not to be shared between threads. Works through restarts of workers and of the host."""
+    """Not to be shared between threads. Works through restarts of workers and of the host, and with workers that have none."""
 
     def __init__(self, root: Root, *, deadline_s: float = CALL_DEADLINE_DEFAULT_S) -> None:
-        """Connect to the host of `root`; raises PeerAbsent if none answers. `deadline_s` is for calls that name none."""
-        if not somebody_listens(root.host_socket):
-            reason = f"no host runs on {root.run}"
-            raise PeerAbsent(reason, hint="`tierhost up` starts one")
+        """Connect to the host of `root`, or, where none runs, to the workers of the last one that are alive.
+
+        Raises PeerAbsent if there is neither, or a host that does not answer. `deadline_s` is for calls that name none.
+        """
         self._root = root
         self._deadline_s = deadline_s
         self._sockets = Sockets()
         self._following = Following(root, self._sockets)
         self._caller = Caller(self._following.directory, self._following)
+        self._hosted = False
         try:
-            self._following.look(self.host("directory"))
+            if somebody_listens(root.host_socket) or not self._following.look_around():
+                self._following.look(self.host("directory"))
         except DeadlineExceeded:
             self.close()
             reason = f"the host of {root.run} does not answer"
@@ -89,8 +91,12 @@ class Client:
         """Ask the host itself: status, directory, story, events_since, worker_restart, ..., shutdown.
 
         What changes nothing is asked again when the host was restarted. What does is asked once: OutcomeUnknown when
-        the host died with the question.
+        the host died with the question. PeerAbsent, at once, if this client has never seen a host.
         """
+        if not self._hosted and not somebody_listens(self._root.host_socket):
+            reason = f"no host runs on {self._root.run}"
+            raise PeerAbsent(reason, hint="`tierhost up` starts one")
+        self._hosted = True
         end_s = self._end_s(deadline_s)
         if method in HOST_CHANGES:
             try:

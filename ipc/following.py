@@ -15,6 +15,7 @@ from tierhost.ipc.errors import CallError, Code, DeadlineExceeded, OutcomeUnknow
 from tierhost.ipc.failures import error_of
 from tierhost.ipc.limits import CALL_DEADLINE_MAX_S
 from tierhost.ipc.messages import Event, Failure, Reply, Request
+from tierhost.ipc.orphans import listening_lives
 from tierhost.ipc.sockets import Waiter
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Following:
 
     def __init__(self, root: Root, sockets: Sockets) -> None:
         self.directory = Directory()
+        self._root = root
         self._host = sockets.line(root.host_socket)
         self._listener = sockets.listener(root.events_socket)
         self._waiter = Waiter(self.sources())
@@ -103,13 +105,22 @@ class Following:
         """Do nothing: the listener hears of every driver."""
 
     def doubt(self, driver: str) -> float:
-        """Ask the host for the whole picture, if it listens; return after how many seconds to doubt again."""
+        """Ask the host for the whole picture, or look who listens if there is none; return when to doubt again (seconds)."""
         now_s = time.monotonic()
         if now_s >= self._picture_asked_s + LOOK_AGAIN_S:
             self._picture_asked_s = now_s
             self._picture_id = self._next_id()
-            self._host.send(encode(Request(self._picture_id, 0, "directory", [], {}, PICTURE_PATIENCE_S, "", 0, 1)))
+            question = Request(self._picture_id, 0, "directory", [], {}, PICTURE_PATIENCE_S, "", 0, 1)
+            if not self._host.send(encode(question)):
+                self.look_around()
         return LOOK_AGAIN_S
+
+    def look_around(self) -> bool:
+        """Enter the lives that listen although no host answers for them. Returns whether there are any."""
+        found = listening_lives(self._root)
+        for entry in found:
+            self.directory.up(entry)
+        return bool(found)
 
     def wait(self, timeout_s: float) -> None:
         """Wait until something happens, and take it."""

@@ -55,8 +55,9 @@ class Root:
         return self._socket(f"workers/{driver}.{incarnation}")
 
     def worker_sockets(self) -> list[Path]:
-        """Every socket there is of a life, of whichever host: what a starting host looks through for those of the dead."""
-        return [path for path in (self.run / "workers").iterdir() if path.is_socket()]
+        """Every socket of a life, of whichever host, dead or alive: for a host that starts, and for who finds none."""
+        folder = self.run / "workers"
+        return [path for path in folder.iterdir() if path.is_socket()] if folder.is_dir() else []
 
     @property
     def lock(self) -> Path:

@@ -24,7 +24,7 @@ def call(arguments: argparse.Namespace) -> int:
     args, kwargs = read_arguments(arguments.args)
     if "." not in arguments.method:
         raise UsageError(f"{arguments.method!r} is not of the form DRIVER.METHOD", hint="tierhost call secret.secret_list")
-    with connect(arguments) as client:
+    with connect(arguments, workers_will_do=True) as client:
         value = client.call(arguments.method, *args, deadline_s=arguments.deadline, **kwargs)
     output.print_value(value, output.style(arguments.format))
     return 0

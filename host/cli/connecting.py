@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 from typing import TYPE_CHECKING
 
 from tierhost.ipc.errors import PeerAbsent
@@ -22,10 +23,20 @@ def root_of(arguments: argparse.Namespace) -> Root:
     return Root.under(arguments.root) if arguments.root else Root.default()
 
 
-def connect(arguments: argparse.Namespace) -> Client:
-    """Connect to the host. Raises PeerAbsent, without waiting, if nobody listens on its socket."""
+def connect(arguments: argparse.Namespace, *, workers_will_do: bool = False) -> Client:
+    """Connect to the host. Raises PeerAbsent, without waiting, if nobody listens on its socket.
+
+    `workers_will_do`: unless workers of the last host are alive; they answer without one, and standard error says so.
+    """
     root = root_of(arguments)
-    look_for_listener(root)
+    try:
+        look_for_listener(root)
+    except PeerAbsent as absent:
+        from tierhost.ipc.orphans import listening_lives
+
+        if not workers_will_do or not listening_lives(root):
+            raise
+        sys.stderr.write(f"note: {absent.text}; its workers answer without it\n")
     from tierhost.ipc.client import Client
 
     return Client(root, deadline_s=GREETING_S)

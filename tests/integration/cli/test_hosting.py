@@ -63,6 +63,9 @@ def test_a_killed_host_is_told_from_none_and_the_next_adopts_its_workers(shell: 
     os.kill(pid, signal.SIGKILL)
     until(lambda: procfs.is_dead(pid), "the host is dead")
     assert "is dead" in shell.run("status").err
+    asked = shell.run("call", "secret.secret_list")
+    assert asked.code == 0
+    assert "its workers answer without it" in asked.err
     assert shell.run("up", "--detach").code == 0
     assert shell.row("secret")[2:5] == before[2:5]
     assert shell.run("down").code == 0

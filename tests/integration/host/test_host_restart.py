@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -11,11 +12,12 @@ import sys
 import msgpack
 import pytest
 
-from tests.integration.host.conftest import Site, until
+from tests.integration.host.conftest import PATIENCE_S, Site, until
 from tests.integration.host.drivers import Above, Below, Echo
 from tierhost.host import launch
 from tierhost.host.shell import procfs
-from tierhost.ipc.errors import TierhostError
+from tierhost.host.shell.lives import Lives
+from tierhost.ipc.errors import PeerAbsent, TierhostError
 
 
 def test_the_next_host_adopts_every_live_worker(site: Site) -> None:
@@ -35,6 +37,30 @@ def test_workers_answer_while_there_is_no_host(site: Site) -> None:
         assert client.call("echo.echo", "without a host") == "without a host"
         site.start()
         assert client.call("echo.echo", "after") == "after"
+
+
+def test_a_client_that_comes_while_there_is_no_host_finds_the_workers_and_then_the_next_host(site: Site) -> None:
+    site.start(Echo, Below).kill()
+    with site.client() as client:
+        assert client.call("echo.echo", "without a host") == "without a host"
+        with pytest.raises(PeerAbsent, match="no host runs"):
+            client.host("status")
+        site.start()
+        assert client.host("status")["host"]["state"] == "ready"
+        before = _life(site, "echo")
+        os.kill(before["pid"], signal.SIGKILL)
+        assert client.call("echo.echo", "the next life", changes=False) == "the next life"
+
+
+def test_a_client_finds_nobody_where_everybody_is_dead(site: Site) -> None:
+    site.start(Echo).kill()
+    for life in Lives(site.root.lives).read()[0]:
+        pidfd = os.pidfd_open(life.pid)
+        os.kill(life.pid, signal.SIGKILL)
+        assert select.select([pidfd], [], [], PATIENCE_S)[0]
+        os.close(pidfd)
+    with pytest.raises(PeerAbsent, match="no host runs"):
+        site.client()
 
 
 def test_a_worker_that_died_with_the_host_gets_a_later_life(site: Site) -> None:

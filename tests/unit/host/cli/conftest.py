@@ -62,7 +62,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> FakeClient:
     """The client that every command of this test gets."""
     client = FakeClient()
 
-    def connect(_: argparse.Namespace) -> FakeClient:
+    def connect(_: argparse.Namespace, *, workers_will_do: bool = False) -> FakeClient:
         return client
 
     for module in (asking, looking):
