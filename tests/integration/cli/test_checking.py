@@ -140,11 +140,20 @@ def test_drivers_that_are_all_right_are_an_exit_code_of_nought(shell: Shell, tmp
     assert {row[2] for row in ran.rows()} == {"ok"}
 
 
-def test_a_driver_that_ends_the_check_is_an_error_of_the_check(shell: Shell, tmp_path: Path) -> None:
+def test_a_driver_that_exits_when_it_is_imported_is_wrong_and_the_check_goes_on(shell: Shell, tmp_path: Path) -> None:
     lay_down(tmp_path, "exits", MANIFEST.format(name="exits"), "import sys\n\nsys.exit('I will not be checked')\n")
     ran = shell.run("check", str(tmp_path))
     assert ran.code == 1
-    assert "checking exits" in ran.err
+    assert {row[0]: row[2] for row in ran.rows()}["secret"] == "ok"
+    assert "I will not be checked" in next(row for row in ran.rows() if row[0] == "exits")[2]
+
+
+def test_a_driver_that_ends_the_check_is_an_error_of_the_check(shell: Shell, tmp_path: Path) -> None:
+    code = "import os\n\nos.write(2, b'I will not be checked')\nos._exit(3)\n"
+    lay_down(tmp_path, "ends", MANIFEST.format(name="ends"), code)
+    ran = shell.run("check", str(tmp_path))
+    assert ran.code == 1
+    assert "checking ends" in ran.err
     assert "I will not be checked" in ran.err
     assert ran.out == ""
 
