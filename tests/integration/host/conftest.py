@@ -83,6 +83,8 @@ class Site:
                     os.kill(life.pid, signal.SIGKILL)
                 cgroups.kill_all(life.cgroup, life.pid)
         fence = cgroups.Fence.build(self.root.run)
+        # Spares that hang in an import of theirs have no record.
+        cgroups.end(fence.folders())
         until(lambda: all(cgroups.remove(folder) for folder in fence.folders()), "every cgroup of the site is empty")
         fence.remove()
         shutil.rmtree(self.folder, ignore_errors=True)
