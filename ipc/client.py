@@ -14,6 +14,7 @@ from tierhost.ipc.errors import CallError, Code, DeadlineExceeded, OutcomeUnknow
 from tierhost.ipc.following import LOOK_AGAIN_S, Following
 from tierhost.ipc.limits import CALL_DEADLINE_DEFAULT_S
 from tierhost.ipc.messages import Event
+from tierhost.ipc.orphans import listening_lives
 from tierhost.ipc.sockets import Sockets
 
 if TYPE_CHECKING:
@@ -40,14 +41,20 @@ class Client:
 
         Raises PeerAbsent if there is neither, or a host that does not answer. `deadline_s` is for calls that name none.
         """
+        hosted = somebody_listens(root.host_socket)
+        found = [] if hosted else listening_lives(root)
+        if not hosted and not found:
+            raise _nobody(root)
         self._root = root
         self._deadline_s = deadline_s
         self._sockets = Sockets()
         self._following = Following(root, self._sockets)
+        for entry in found:
+            self._following.directory.up(entry)
         self._caller = Caller(self._following.directory, self._following)
         self._hosted = False
         try:
-            if somebody_listens(root.host_socket) or not self._following.look_around():
+            if not found:
                 self._following.look(self.host("directory"))
         except DeadlineExceeded:
             self.close()
@@ -94,8 +101,7 @@ class Client:
         the host died with the question. PeerAbsent, at once, if this client has never seen a host.
         """
         if not self._hosted and not somebody_listens(self._root.host_socket):
-            reason = f"no host runs on {self._root.run}"
-            raise PeerAbsent(reason, hint="`tierhost up` starts one")
+            raise _nobody(self._root)
         self._hosted = True
         end_s = self._end_s(deadline_s)
         if method in HOST_CHANGES:
@@ -183,3 +189,7 @@ class Client:
                 reason = f"this did not come about in time: {what}"
                 raise DeadlineExceeded(reason, subject="host", hint="`tierhost status` shows how things are")
             self._following.wait(min(LOOK_AGAIN_S, remaining_s))
+
+
+def _nobody(root: Root) -> PeerAbsent:
+    return PeerAbsent(f"no host runs on {root.run}", hint="`tierhost up` starts one")

@@ -112,15 +112,9 @@ class Following:
             self._picture_id = self._next_id()
             question = Request(self._picture_id, 0, "directory", [], {}, PICTURE_PATIENCE_S, "", 0, 1)
             if not self._host.send(encode(question)):
-                self.look_around()
+                for entry in listening_lives(self._root):
+                    self.directory.up(entry)
         return LOOK_AGAIN_S
-
-    def look_around(self) -> bool:
-        """Enter the lives that listen although no host answers for them. Returns whether there are any."""
-        found = listening_lives(self._root)
-        for entry in found:
-            self.directory.up(entry)
-        return bool(found)
 
     def wait(self, timeout_s: float) -> None:
         """Wait until something happens, and take it."""

@@ -66,6 +66,7 @@ class Gate:
         """Listen. Raises AddressInUse, or OSError if the path cannot be used."""
         self.path = str(path)
         self.malformed = 0
+        self.malformed_by: PeerCredentials | None = None
         self._listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         try:
             make_way(self.path)
@@ -157,6 +158,7 @@ class Gate:
             return
         except TooLarge:
             self.malformed += 1
+            self.malformed_by = connection.peer
             self._let_go(connection)
             return
         except OSError:
