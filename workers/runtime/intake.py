@@ -9,9 +9,11 @@ from tierhost.ipc.admission import Admitted, Arrival
 from tierhost.ipc.codec import decode, encode
 from tierhost.ipc.errors import ProtocolError, TierhostError
 from tierhost.ipc.failures import failure_of
+from tierhost.ipc.limits import FRAME_BYTES_MAX
 from tierhost.ipc.messages import Request
 
 if TYPE_CHECKING:
+    from tierhost.ipc.credentials import PeerCredentials
     from tierhost.workers.runtime.life import Life
 
 REQUESTS_PER_TURN_MAX = 64
@@ -23,16 +25,15 @@ def read_requests(life: Life) -> None:
     for _ in range(REQUESTS_PER_TURN_MAX):
         arrived = life.door.receive()
         if arrived is None:
-            return
+            break
         routing_id, peer, data = arrived
         try:
             request = decode(data)
-        except ProtocolError:
-            # Whoever sends garbage gets no answer, and nobody else notices.
-            life.refused += 1
+        except ProtocolError as error:
+            _refuse(life, peer, str(error))
             continue
         if not isinstance(request, Request):
-            life.refused += 1
+            _refuse(life, peer, f"{type(request).__name__} is nothing to say to a worker")
             continue
         arrival = Arrival(routing_id, peer, request, time.monotonic())
         try:
@@ -42,6 +43,17 @@ def read_requests(life: Life) -> None:
             continue
         if admitted is not None:
             settle(life, arrival, admitted)
+    if life.door.malformed_by is not None:
+        _refuse(life, life.door.malformed_by, f"announces a message over the limit of {FRAME_BYTES_MAX} bytes")
+        life.door.malformed_by = None
+
+
+def _refuse(life: Life, peer: PeerCredentials, what: str) -> None:
+    """Whoever sends garbage gets no answer. It is told once per process."""
+    life.refused += 1
+    if peer.pid not in life.strangers:
+        life.strangers.append(peer.pid)
+        life.outbox.emit("stranger", f"pid {peer.pid}", {"what": what, "uid": peer.uid})
 
 
 def settle(life: Life, arrival: Arrival, settled: Admitted | TierhostError) -> None:

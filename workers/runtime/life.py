@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from tierhost.ipc.admission import Admission
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from tierhost.ipc.directory import Directory
     from tierhost.ipc.paths import Root
 
+STRANGERS_KEPT = 64
+"""Processes that sent garbage, which is told once of each."""
+
 
 class Life:
     """Made at Assign, in the loop's thread. Nothing in here outlives the process but what the stores keep."""
@@ -48,6 +52,7 @@ class Life:
         self.services = Services(self.name, incarnation, frozenset(spec["needs"]), self.jobs, directory)
         self.pool = Pool(self.services.leave_thread)
         self.refused = 0
+        self.strangers: deque[int] = deque(maxlen=STRANGERS_KEPT)
         self.door = Gate(root.worker_socket(self.name, incarnation))
         self._exposed: dict[str, Any] = {}
         self._offers: dict[str, bool] = {}
