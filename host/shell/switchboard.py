@@ -37,6 +37,7 @@ class Switchboard:
         self._orders = orders
         self._control = control
         self._strangers: OrderedDict[int, int] = OrderedDict()
+        self._malformed_untold = 1
         self._hear: dict[type, Callable[[Body, Any], Iterable[Event]]] = {
             Parked: self._parked,
             Hello: self._hello,
@@ -52,8 +53,16 @@ class Switchboard:
         for _ in range(MESSAGES_PER_TURN_MAX):
             arrived = self._of.door.receive()
             if arrived is None:
-                return
+                break
             yield from self._take(*arrived)
+        self._tell_malformed()
+
+    def _tell_malformed(self) -> None:
+        """Make visible what was no message at all, each time there is twice as much of it: a flood of it is none of events."""
+        count = self._of.door.malformed
+        if count >= self._malformed_untold:
+            self._malformed_untold = 2 * count
+            self._of.publisher.say(time.monotonic(), "host", "malformed", "host.sock", {"count": count})
 
     def _take(self, routing_id: bytes, peer: PeerCredentials, data: bytes) -> Iterable[Event]:
         body = self._of.processes.bodies.by_identity.get(routing_id)

@@ -62,6 +62,7 @@ class FakeDoor:
     def __init__(self) -> None:
         self.arrived: deque[tuple[bytes, PeerCredentials, bytes]] = deque()
         self.sent: list[tuple[bytes, Message]] = []
+        self.malformed = 0
 
     def receive(self) -> tuple[bytes, PeerCredentials, bytes] | None:
         return self.arrived.popleft() if self.arrived else None
