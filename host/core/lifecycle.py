@@ -23,6 +23,9 @@ class Phase(Enum):
     BACKOFF = "waits a little before its next life"
     QUARANTINED = "failed too often; down until a person releases it"
 
+    # Members are singletons. An Enum's own hash is Python code, and a host with many drivers asks for it all the time.
+    __hash__ = object.__hash__
+
 
 P = Phase
 NEXT: dict[Phase, frozenset[Phase]] = {

@@ -152,9 +152,9 @@ class Supervisor(Words):
             for track in tier:
                 if track.phase is Phase.DORMANT:
                     self._start(track, now_s)
-            for track in tier:
-                if track.phase is Phase.INITIALIZED and (self._flat or tiers.may_auto_start(tier)):
-                    self._auto_start(track, now_s)
+            initialized = [track for track in tier if track.phase is Phase.INITIALIZED]
+            for track in initialized if self._flat or (initialized and tiers.may_auto_start(tier)) else ():
+                self._auto_start(track, now_s)
 
     def _reload_wanted(self, now_s: float) -> None:
         for track in self._tracks.values():

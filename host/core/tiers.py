@@ -33,7 +33,7 @@ class TierView:
 
 def may_auto_start(tier: Sequence[Track]) -> bool:
     """Whether every driver of the tier has initialized, so that auto start may find them all."""
-    return all(_is_past(track, past=track.past_initialize) for track in tier)
+    return all(track.past_initialize or _is_given_up(track) for track in tier)
 
 
 def is_through(tier: Sequence[Track]) -> bool:
@@ -41,16 +41,16 @@ def is_through(tier: Sequence[Track]) -> bool:
 
     A driver that was through and is down again holds: what opens now would look at a tier that is not there.
     """
-    return all(_is_past(track, past=track.phase in THROUGH) for track in tier)
+    return all(track.phase in THROUGH or _is_given_up(track) for track in tier)
 
 
-def _is_past(track: Track, *, past: bool) -> bool:
-    return past or (not track.spec.required and track.phase in GIVEN_UP)
+def _is_given_up(track: Track) -> bool:
+    return not track.spec.required and track.phase in GIVEN_UP
 
 
 def holders(tier: Sequence[Track]) -> list[Track]:
     """The drivers that hold the next tier up until a person does something."""
-    return [track for track in tier if track.spec.required and not track.past_auto_start and track.phase in STUCK]
+    return [track for track in tier if track.phase in STUCK and track.spec.required and not track.past_auto_start]
 
 
 def state_of(name: str, tier: Sequence[Track], *, is_open: bool, below: TierView | None) -> TierView:

@@ -9,8 +9,9 @@ from tierhost.ipc.codec import encode
 from tierhost.ipc.messages import PeerDown, PeerUp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
+    from tierhost.host.catalog import Manifest
     from tierhost.host.core import commands
     from tierhost.host.core.events import Event
     from tierhost.host.shell.equipment import Equipment
@@ -25,6 +26,7 @@ class News:
         self._of = equipment
         self.up: dict[str, PeerUp] = {}
         self._untold: list[tuple[Body, PeerUp | PeerDown]] = []
+        self._peers = _peers(equipment.catalog.drivers)
 
     def tell(self) -> None:
         """Say what was not said yet, to peers first."""
@@ -59,17 +61,21 @@ class News:
 
     def peers_of(self, driver: str) -> list[PeerUp]:
         """Lives that this driver may call or be called by; the others are none of its business."""
-        return [peer for name, peer in self.up.items() if self._are_peers(driver, name)]
-
-    def _are_peers(self, one: str, other: str) -> bool:
-        drivers = self._of.catalog.drivers
-        return one != other and (_calls(drivers[one].needs, other) or _calls(drivers[other].needs, one))
+        return [self.up[name] for name in self._peers[driver] if name in self.up]
 
     def _tell_peers_of(self, driver: str, message: PeerUp | PeerDown) -> None:
-        for body in self._of.processes.bodies.by_driver.values():
-            if body.assigned and not body.exited and self._are_peers(driver, body.driver):
+        for name in self._peers[driver]:
+            body = self._of.processes.bodies.by_driver.get(name)
+            if body is not None and body.assigned and not body.exited:
                 self._untold.append((body, message))
 
 
-def _calls(needs: tuple[str, ...], driver: str) -> bool:
-    return any(need.partition(".")[0] == driver for need in needs)
+def _peers(drivers: Mapping[str, Manifest]) -> dict[str, list[str]]:
+    """Who calls whom, both ways, by what the manifests need."""
+    found: dict[str, list[str]] = {name: [] for name in drivers}
+    for name, manifest in drivers.items():
+        for other in dict.fromkeys(need.partition(".")[0] for need in manifest.needs):
+            if other in found and other != name:
+                found[name].append(other)
+                found[other].append(name)
+    return {name: list(dict.fromkeys(peers)) for name, peers in found.items()}

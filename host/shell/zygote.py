@@ -10,7 +10,6 @@ import signal
 import socket
 import sys
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgpack
@@ -128,9 +127,11 @@ def _become(channel: socket.socket, order: dict[str, Any], entry: str) -> NoRetu
 def _move_to(cgroup: str) -> None:
     if not cgroup:
         return
-    folder = Path(cgroup)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "cgroup.procs").write_text("0")
+    # Plain calls: everybody who is forked passes here, on the way to serving.
+    os.makedirs(cgroup, exist_ok=True)  # noqa: PTH103
+    fd = os.open(f"{cgroup}/cgroup.procs", os.O_WRONLY | os.O_CLOEXEC)
+    os.write(fd, b"0")
+    os.close(fd)
 
 
 def _close_all_but(keep: int) -> None:

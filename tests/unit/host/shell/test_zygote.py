@@ -118,10 +118,17 @@ def test_a_child_that_fails_before_its_entry_costs_only_itself(nest: Nest, tmp_p
 
 
 def test_a_child_enters_its_cgroup_before_anything_of_its_own_runs(nest: Nest, tmp_path: Path) -> None:
-    nest.order("a.1", cgroup=str(tmp_path / "fence/a.1"), exit=0)
-    _, [pidfd] = nest.hear()
-    wait_dead(pidfd)
+    for serial, is_there in (("a.1", True), ("a.2", False)):
+        place = tmp_path / "fence" / serial
+        if is_there:
+            # As the kernel does it: a cgroup comes with its files.
+            place.mkdir(parents=True)
+            (place / "cgroup.procs").touch()
+        nest.order(serial, cgroup=str(place), exit=0)
+        _, [pidfd] = nest.hear()
+        wait_dead(pidfd)
     assert (tmp_path / "fence/a.1/cgroup.procs").read_text() == "0"
+    assert (tmp_path / "fence/a.2").is_dir()
 
 
 def test_without_a_host_the_zygote_leaves_and_its_children_live_on(nest: Nest) -> None:
