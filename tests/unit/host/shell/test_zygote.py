@@ -127,6 +127,7 @@ def test_a_child_enters_its_cgroup_before_anything_of_its_own_runs(nest: Nest, t
         nest.order(serial, cgroup=str(place), exit=0)
         _, [pidfd] = nest.hear()
         wait_dead(pidfd)
+        assert nest.hear()[0]["gone"] == serial
     assert (tmp_path / "fence/a.1/cgroup.procs").read_text() == "0"
     assert (tmp_path / "fence/a.2").is_dir()
 
