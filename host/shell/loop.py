@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import socket
 import time
@@ -31,6 +32,9 @@ BURIAL_PERIOD_S = 0.002
 """How soon to look again at a dead life that left children behind."""
 
 BEAT_AGE_WORTH_TELLING_S = 0.3
+
+LAST_WORD_S = 0.05
+"""How long the word on how a worker ended may be on its way, when its process can no longer be asked."""
 
 
 class Loop:
@@ -130,14 +134,24 @@ class Loop:
         self._of.poller.unregister_fd(body.pidfd)
         body.exited = True
         status = procfs.exit_status(body.pid)
-        if status is None and not body.how:
-            # We are late, and it was reaped. Whoever did that has said how it ended.
-            self.tell(self._orders.born())
+        if status is None:
+            self._hear_how_it_ended(body)
         body.how = body.how or describe_exit(status)
         if not body.driver:
             self._nursery.died(body)
             return []
         return [events.WorkerExited(body.driver, body.incarnation, body.how)]
+
+    def _hear_how_it_ended(self, body: Body) -> None:
+        """We are late, and it was reaped. The zygote, if that reaped it, says how it ended."""
+        channel = select.poll()
+        channel.register(self._of.processes.zygote.channel, select.POLLIN)
+        deadline_s = time.monotonic() + LAST_WORD_S
+        while not body.how and not body.adopted and (left_s := deadline_s - time.monotonic()) > 0:
+            ready = channel.poll(1000 * left_s)
+            self.tell(self._orders.born())
+            if not ready or ready[0][1] & select.POLLHUP:
+                return
 
     def _zygote_died(self) -> None:
         """Start another one. Workers are not its concern: they live on, and are known by their pidfds."""

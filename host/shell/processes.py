@@ -47,6 +47,7 @@ class Body:
     incarnation: int = 0
     slot: int = -1
     assigned: bool = False
+    adopted: bool = False
     exited: bool = False
     how: str = ""
 
@@ -197,6 +198,7 @@ class Processes:
             incarnation=life.incarnation,
             slot=life.slot,
             assigned=True,
+            adopted=True,
         )
         self.bodies.add(body)
         return body

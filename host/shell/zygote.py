@@ -9,18 +9,20 @@ import select
 import signal
 import socket
 import sys
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgpack
 
-from tierhost.host.shell.forks import multiprocess
+from tierhost.host.shell.forks import multiprocess, start_unattended
 from tierhost.ipc.limits import ORDER_BYTES_MAX
 
 if TYPE_CHECKING:
     from multiprocess.context import ForkProcess
 
-REAP_AFTER_MS = 20
+REAP_AFTER_S = 0.02
+"""A zombie says how it died to whoever looks; the host gets a moment to look before it is reaped."""
 
 EXIT_ENTRY_FAILED = 70
 
@@ -58,17 +60,18 @@ def _loop(channel: socket.socket, entry: str) -> NoReturn:
     children: dict[int, tuple[int, ForkProcess]] = {}
     poll = select.poll()
     poll.register(channel, select.POLLIN)
-    dead: list[int] = []
+    zombies: dict[int, float] = {}
     while True:
-        # A zombie says how it died to whoever looks; the host gets a moment to look before it is reaped.
-        ready = poll.poll(REAP_AFTER_MS if dead else None)
-        for fd in dead:
+        now_s = time.monotonic()
+        while zombies and now_s >= next(iter(zombies.values())):
+            fd = next(iter(zombies))
+            del zombies[fd]
             _reap(channel, fd, *children.pop(fd))
-        dead = [fd for fd, _ in ready if fd != channel.fileno()]
-        for fd in dead:
-            poll.unregister(fd)
+        ready = poll.poll(1000 * (next(iter(zombies.values())) - now_s) if zombies else None)
         for fd, _ in ready:
             if fd != channel.fileno():
+                poll.unregister(fd)
+                zombies[fd] = time.monotonic() + REAP_AFTER_S
                 continue
             try:
                 data = channel.recv(ORDER_BYTES_MAX)
@@ -84,7 +87,7 @@ def _loop(channel: socket.socket, entry: str) -> NoReturn:
 
 def _fork(channel: socket.socket, order: dict[str, Any], entry: str) -> tuple[int, int, ForkProcess]:
     child = multiprocess.get_context("fork").Process(target=_become, args=(channel, order, entry), name=order["name"])
-    child.start()
+    start_unattended(child)
     # Nobody but us can reap it, so this pid cannot have been given to another process yet.
     pidfd = os.pidfd_open(child.pid)
     _tell(channel, {"born": order["serial"], "pid": child.pid}, pidfd)

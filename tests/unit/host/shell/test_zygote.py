@@ -14,7 +14,7 @@ import msgpack
 import multiprocess
 import pytest
 
-from tierhost.host.shell import zygote
+from tierhost.host.shell import procfs, zygote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -148,5 +148,21 @@ def test_what_cannot_be_preloaded_is_left_to_the_driver_that_misses_it(tmp_path:
     try:
         nest.order("a.1", exit=0)
         assert nest.hear()[0]["born"] == "a.1"
+    finally:
+        nest.close()
+
+
+def test_how_a_child_ended_can_be_read_off_it_though_others_are_forked_since(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(zygote, "REAP_AFTER_S", float(PATIENCE_MS))
+    nest = Nest(tmp_path)
+    try:
+        nest.order("a.1", write=str(tmp_path / "first"), exit=7)
+        word, [pidfd] = nest.hear()
+        wait_dead(pidfd)
+        nest.order("b.1", write=str(tmp_path / "second"), exit=0)
+        assert nest.hear()[0]["born"] == "b.1"
+        assert procfs.exit_status(word["pid"]) == 7
     finally:
         nest.close()
