@@ -1,0 +1,1 @@
+"""The subcommands of `tierhost drill`, one module each: `configure(parser)` and `run(arguments) -> exit code`."""

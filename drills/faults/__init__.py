@@ -1,0 +1,29 @@
+"""Faults: each strikes from outside, proves that it fired, and heals what it did.
+
+A module of this folder offers its kinds in a table `KINDS`: name in a plan -> class that keeps the protocol Striking. It is
+made with (target, whom, options), `whom` being the fault's `target` in the plan; bad options raise BadPlan when it is made.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from tierhost.ipc.errors import TierhostError
+
+
+class BadPlan(TierhostError):
+    """Raised when a plan asks for what cannot be: an unknown kind, whom, point or option."""
+
+
+class NotFired(TierhostError):
+    """Raised when a fault found nothing to strike, or cannot prove that it did: the run is no evidence of anything."""
+
+
+class Striking(Protocol):
+    """One fault of one run."""
+
+    def strike(self) -> str:
+        """Do it, and return the proof (what was seen afterwards, in a sentence). Raises NotFired."""
+
+    def heal(self) -> None:
+        """Undo it, as far as it does not undo itself. Called once more if the first call was cut short; never raises for that."""
