@@ -24,6 +24,7 @@ WIRE = frozenset({"zmq", "msgpack", "multiprocess", "dill"})
 """Libraries that belong to the inside; a driver uses the runtime instead."""
 
 DYNAMIC = {
+    "tierhost.drills.discovery": "finds faults, judges and subcommands by their being there",
     "tierhost.host.cli.main": "imports the one command that was asked for",
     "tierhost.host.shell.zygote": "preloads modules that manifests name, for everybody it forks",
     "tierhost.workers.runtime.loading": "imports the one driver that its host assigned",
