@@ -10,14 +10,14 @@ if TYPE_CHECKING:
     from tierhost.drills.history import History, Strike
 
 
-def recovery_times(history: History) -> tuple[list[float], int]:
-    """Seconds from each strike that hit a driver to the first answer to a call made after it; and how many never came.
+def recovery_times(history: History, target: str = "") -> tuple[list[float], int]:
+    """Seconds from each strike (of one target, if named) to the first answer to a call made after it; and how many never came.
 
     A strike after which nobody called that driver says nothing, and is left out.
     """
     took_s, never = [], 0
     for strike in history.strikes:
-        asked = recovered_s(history, strike)
+        asked = recovered_s(history, strike) if target in {"", strike.target} else None
         if asked is not None and asked >= 0:
             took_s.append(asked)
         never += asked is not None and asked < 0
