@@ -83,8 +83,19 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
+class Probed:
+    """One probe of the steady-state hypothesis. `label` is "before" or "after"; `text` says what was seen and expected."""
+
+    label: str
+    title: str
+    held: bool
+    text: str
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class History:
-    """One run of one drill."""
+    """One run of one drill. `control` are the calls of the same load on the same site without faults, if such a run was made."""
 
     drill: str
     target: str
@@ -92,10 +103,12 @@ class History:
     began_s: float
     ended_s: float
     calls: tuple[Call, ...] = ()
+    control: tuple[Call, ...] = ()
     strikes: tuple[Strike, ...] = ()
     journal: tuple[Journaled, ...] = ()
     looks: tuple[Look, ...] = ()
     notes: tuple[str, ...] = ()
+    probes: tuple[Probed, ...] = ()
 
     def look(self, label: str) -> Look | None:
         """The latest look under this label."""
