@@ -39,6 +39,23 @@ def test_a_number_that_was_used_before_breaks_it_also_by_the_next_host() -> None
     assert any("incarnation" in line for line in finding.evidence)
 
 
+def test_a_life_that_is_ended_because_its_neighbour_died_breaks_it() -> None:
+    journal = site()
+    journal.dies("storage")
+    journal.say("EvictWorker", driver="secret", incarnation=1, reason="its neighbour died")
+    finding = judge(journal.of_run())
+    assert finding.verdict is Verdict.BROKEN
+    assert "isolation" in finding.evidence[0]
+
+
+def test_a_life_that_is_ended_by_a_limit_we_do_not_know_is_not_judged() -> None:
+    journal = site()
+    journal.start("qemu")
+    journal.say("TimePassed")
+    journal.say("EvictWorker", driver="qemu", incarnation=1, reason="it did not answer in time")
+    assert judge(journal.of_run()).verdict is Verdict.HELD
+
+
 def test_without_a_journal_or_an_order_nothing_is_known() -> None:
     assert judge(history()).verdict is Verdict.UNKNOWN
     journal = Journal()
