@@ -169,8 +169,7 @@ class Processes:
             "host_pid": os.getpid(),
             "log": str(body.log),
         }
-        name = f"tierhost-{body.warm or 'spare'}"
-        words = {"serial": serial, "name": name, "cgroup": body.cgroup, "log": str(body.log), "launch": launch}
+        words = {"serial": serial, "cgroup": body.cgroup, "log": str(body.log), "launch": launch}
         if not self.zygote.order(words):
             return None
         self.bodies.add(body)

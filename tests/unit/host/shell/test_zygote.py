@@ -39,7 +39,7 @@ class Nest:
 
     def order(self, serial: str, cgroup: str = "", **launch: Any) -> None:
         log = str(self.folder / f"{serial}.log")
-        words = {"serial": serial, "name": serial, "cgroup": cgroup, "log": log, "launch": launch}
+        words = {"serial": serial, "cgroup": cgroup, "log": log, "launch": launch}
         self.channel.send(msgpack.packb(words))
 
     def hear(self) -> tuple[dict[str, Any], list[int]]:
