@@ -27,12 +27,13 @@ FIRST_FD = 3
 """Below it are stdin, stdout and stderr."""
 
 
-def serve(channel: socket.socket, preload: tuple[str, ...], entry: str) -> NoReturn:
+def serve(channel: socket.socket, entry: str) -> NoReturn:
     """Fork a child for each order that comes over `channel`, until the host closes it.
 
     Run as the target of one `multiprocess` process, started by the host before it opens any socket or thread of its
-    own. `entry` is "module:function"; the child calls it with the order's `launch` map and never returns. Answers to
-    the host: `{"born": serial, "pid": pid}` with a pidfd, `{"gone": serial, "status": n}` once it was reaped.
+    own. `entry` is "module:function"; the child calls it with the order's `launch` map and never returns. The first word
+    is `{"preload": [module, ...]}`, each other one an order. Answers to the host: `{"born": serial, "pid": pid}` with a
+    pidfd, `{"gone": serial, "status": n}` once it was reaped.
     """
     channel.settimeout(None)
     _close_all_but(channel.fileno())
@@ -42,7 +43,7 @@ def serve(channel: socket.socket, preload: tuple[str, ...], entry: str) -> NoRet
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     importlib.import_module(entry.partition(":")[0])
-    for name in preload:
+    for name in _hear(channel)["preload"]:
         # A module that is not there is missed by the driver that needs it, and said by that driver.
         with suppress(ImportError):
             importlib.import_module(name)
@@ -51,6 +52,18 @@ def serve(channel: socket.socket, preload: tuple[str, ...], entry: str) -> NoRet
     gc.freeze()
     gc.disable()
     _loop(channel, entry)
+
+
+def _hear(channel: socket.socket) -> dict[str, Any]:
+    """Return the host's next word. Does not return if the host is gone: workers are not ours to end, the next one adopts them."""
+    try:
+        data = channel.recv(ORDER_BYTES_MAX)
+    except ConnectionResetError:
+        data = b""
+    if not data:
+        os._exit(0)
+    words: dict[str, Any] = msgpack.unpackb(data)
+    return words
 
 
 def _loop(channel: socket.socket, entry: str) -> NoReturn:
@@ -70,14 +83,7 @@ def _loop(channel: socket.socket, entry: str) -> NoReturn:
                 poll.unregister(fd)
                 zombies[fd] = time.monotonic() + REAP_AFTER_S
                 continue
-            try:
-                data = channel.recv(ORDER_BYTES_MAX)
-            except ConnectionResetError:
-                data = b""
-            if not data:
-                # The host is gone. The workers are not ours to end: the next host adopts them.
-                os._exit(0)
-            order = msgpack.unpackb(data)
+            order = _hear(channel)
             pid = _fork(channel, order, entry)
             # Nobody but us can reap it, so this pid cannot have been given to another process yet.
             pidfd = os.pidfd_open(pid)

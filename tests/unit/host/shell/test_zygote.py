@@ -30,10 +30,11 @@ class Nest:
     def __init__(self, folder: Path, preload: tuple[str, ...] = ()) -> None:
         self.channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         context = multiprocess.get_context("fork")
-        self.process = context.Process(target=zygote.serve, args=(theirs, preload, ENTRY))
+        self.process = context.Process(target=zygote.serve, args=(theirs, ENTRY))
         self.process.start()
         theirs.close()
         self.channel.settimeout(PATIENCE_MS / 1000)
+        self.channel.send(msgpack.packb({"preload": list(preload)}))
         self.folder = folder
         self.children: list[int] = []
 
