@@ -128,6 +128,7 @@ def _end_leftovers(root: Root, processes: Processes, gone: Iterable[Life], adopt
     for path in root.worker_sockets():
         if path not in kept:
             path.unlink(missing_ok=True)
+    shutil.rmtree(root.rehearsals, ignore_errors=True)
     processes.sweep()
 
 
