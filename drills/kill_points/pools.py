@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any, Final
@@ -20,6 +21,7 @@ MKFS_LIMIT_S: Final = 20.0
 WITH_BUILD: Final = 1
 OVERWRITE: Final = 2
 BUILD_OVERWRITE: Final = 8
+TIMES: Final = re.compile(r"<timestamps>.*</timestamps>", re.DOTALL)
 UUID: Final = "@uuid"
 TAG: Final = "@tag"
 TARGET: Final = "@target"
@@ -157,6 +159,8 @@ def question(name: str, prepare: Step, *args: Any, look: Step = view) -> Operati
             return [row for row in answer if row["uuid"] == scene.uuid]
         if name == "storage_pool_get_info":
             return answer["state"]
+        if name == "storage_vol_get_xml_desc":
+            return TIMES.sub("", answer)
         return answer
 
     return Operation(f"storage.{name}", call, look, prepare, clear, changes=False)

@@ -15,11 +15,14 @@ EFFECTS: Final = frozenset(
     {
         *("fsync", "fdatasync", "write", "pwrite", "writelines", "truncate", "ftruncate", "posix_fallocate", "copy_file_range"),
         *("rename", "replace", "link", "symlink", "unlink", "remove", "mkdir", "rmdir", "chmod", "fchmod", "chown", "fchown"),
-        *("execute", "executemany", "close", "fork_exec", "posix_spawn", "kill", "killpg", "pidfd_send_signal", "prlimit"),
-        *("connect", "bind", "send", "sendall", "sendmsg", "sendto", "eventfd_write", "flock", "open"),
+        *("execute", "executemany", "fork_exec", "posix_spawn", "kill", "killpg", "pidfd_send_signal", "prlimit"),
+        *("connect", "bind", "send", "sendall", "sendmsg", "sendto", "flock"),
     }
 )
 """Calls into the kernel (or SQLite), by the name of the built-in function, after which the world is not as before."""
+
+CLOSING: Final = ("close", "sqlite3")
+"""Closing changes something only where SQLite folds its log into the file."""
 
 WAITED_FOR: Final = frozenset({("workers/qemu/monitor.py", "execute"), ("ipc/calls.py", "call")})
 """Functions of ours that have another process or thread change something."""
@@ -58,15 +61,25 @@ class Counted:
         return Point(f"{path}:{number}" if before == 0 else f"{path}:{number} #{before + 1}", changed)
 
 
-def distinct(points: Iterable[Point], seen: set[str], *, own: str) -> list[str]:
-    """Choose among an operation's points: those in the driver's `own` files, and those where the world has changed.
+@dataclass(slots=True)
+class Chosen:
+    """Chooses among the points of one operation after the other, so that each line is struck once and each change always.
 
-    Of the lines that all operations share (serving, stores, sockets) each is struck once, in the first operation that
-    executes it: they are added to `seen`.
+    Points where the world has changed are struck in every operation. Of the other lines, those that all operations share
+    (serving, stores, sockets) are struck in the first operation of a driver that executes them, and the driver's own lines
+    once for each of its methods.
     """
-    chosen = []
-    for point in points:
-        if point.name.startswith(own) or point.changed or point.name not in seen:
-            chosen.append(point.name)
-        seen.add(point.name)
-    return chosen
+
+    shared: dict[str, set[str]] = field(default_factory=dict)
+    own: dict[str, set[str]] = field(default_factory=dict)
+
+    def choose(self, points: Iterable[Point], *, driver: str, method: str) -> list[str]:
+        """Return the points to strike, in order."""
+        shared, own = self.shared.setdefault(driver, set()), self.own.setdefault(method, set())
+        chosen = []
+        for point in points:
+            seen = own if point.name.startswith(f"workers/{driver}/") else shared
+            if point.changed or point.name not in seen:
+                chosen.append(point.name)
+            seen.add(point.name)
+        return chosen

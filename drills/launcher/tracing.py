@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from tierhost.drills.launcher.points import EFFECTS, WAITED_FOR, Counted
+from tierhost.drills.launcher.points import CLOSING, EFFECTS, WAITED_FOR, Counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -62,5 +62,8 @@ class Tracer:
         return self._line
 
     def _profile(self, frame: FrameType, event: str, function: Any) -> None:
-        if event == "c_return" and function.__name__ in EFFECTS:
+        if event != "c_return":
+            return
+        name = function.__name__
+        if name in EFFECTS or (name, type(getattr(function, "__self__", None)).__module__) == CLOSING:
             self._counted.effect()
