@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import base64
 import os
-import re
 import time
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from tierhost.drills import kernel
 from tierhost.drills.history import Journaled, Look
 from tierhost.drills.targets.private_libvirtd import PrivateLibvirtd, why_not
 from tierhost.ipc.errors import Code, TierhostError
 
 if TYPE_CHECKING:
-    from tierhost.drills.plan import Ask
+    from collections.abc import Callable
+
+    from tierhost.drills.plan import Ask, Drill
 
 LOOK_LIMIT_S: Final = 10.0
 DAEMON_ROLES: Final = frozenset({"host", "secret", "storage", "qemu"})
 """All of them are the one process of a monolithic libvirtd."""
-
-NAMED: Final = re.compile(r"(?:^|,)guest=([^,]*)")
 
 
 class NoLibvirtd(TierhostError):
@@ -46,6 +45,11 @@ class Libvirtd:
         """Start libvirtd, and wait until it answers."""
         self.daemon.start()
         self.daemon.ask("open")
+
+    def version(self) -> str:
+        """Return the version of the library that answers."""
+        number = int(self.daemon.ask("version"))
+        return f"{number // 1_000_000}.{number // 1000 % 1000}.{number % 1000}"
 
     def kill(self) -> None:
         """SIGKILL libvirtd, and nothing else."""
@@ -95,22 +99,18 @@ class Libvirtd:
         return found
 
     def _role(self, pid: int, argv: list[str]) -> str:
-        guest = _guest_of(argv)
+        guest = kernel.guest_of(tuple(argv))
         return f"guest {guest[0]}" if guest else "host" if pid == self.daemon.pid else "other"
 
     def _guests(self) -> list[dict[str, Any]]:
         """Find the QEMU processes, each with the guest's name and uuid on its command line."""
-        found = [(pid, guest) for pid, argv in self._argvs() if (guest := _guest_of(argv))]
+        found = [(pid, guest) for pid, argv in self._argvs() if (guest := kernel.guest_of(tuple(argv)))]
         return [{"uuid": uuid, "name": name, "pid": pid} for pid, (name, uuid) in found]
-
-
-def _guest_of(argv: list[str]) -> tuple[str, str] | None:
-    """Return name and uuid of the guest that a QEMU process runs; None for another process."""
-    words = dict(pairwise(argv))
-    named = NAMED.search(words.get("-name", ""))
-    return (named[1], words.get("-uuid", "")) if named else None
 
 
 def open_target(folder: Path) -> Libvirtd:
     """Make a libvirtd of one's own below a folder; `start` starts it. Raises NoLibvirtd, which names the missing package."""
     return Libvirtd(folder)
+
+
+TARGETS: Final[dict[str, Callable[[Path, Drill], Libvirtd]]] = {"libvirtd": lambda folder, _drill: open_target(folder)}

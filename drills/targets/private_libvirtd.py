@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 LIBVIRTD: Final = "/usr/sbin/libvirtd"
 SYSTEM_PYTHON: Final = "/usr/bin/python3"
-CLIENT: Final = Path(__file__).parent / "libvirt_client.py"
+CLIENT: Final = Path(__file__).resolve().parents[1] / "libvirt_client.py"
 PACKAGES: Final = {
     LIBVIRTD: "libvirt-daemon-system",
     "qemu-system-x86_64": "qemu-system-x86",

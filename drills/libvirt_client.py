@@ -28,6 +28,10 @@ STATES = ("nostate", "running", "blocked", "paused", "shutdown", "shutoff", "cra
 GONE = frozenset({libvirt.VIR_ERR_NO_CONNECT, libvirt.VIR_ERR_RPC, libvirt.VIR_ERR_INVALID_CONN})
 
 
+class NoSuchCall(Exception):
+    """Raised when a call is none of libvirt's, or none that we translate."""
+
+
 class Client:
     """The orders it takes are its methods."""
 
@@ -65,6 +69,10 @@ class Client:
         except libvirt.libvirtError:
             return False
 
+    def version(self) -> int:
+        """Return libvirt's version, as it counts it."""
+        return int(self._connection.getLibVersion())
+
     # Calls by the drills' names: "domain_create" is create() of the object that domainLookupByName finds.
 
     def call(self, method: str, args: list[Any]) -> Any:
@@ -76,7 +84,9 @@ class Client:
         if method in DEFINES:
             define, show = DEFINES[method]
             return show(getattr(self._connection, define)(*args))
-        kind = next(kind for kind in LOOKUPS if method.startswith(kind))
+        kind = next((kind for kind in LOOKUPS if method.startswith(f"{kind}_")), "")
+        if not kind:
+            raise NoSuchCall(method)
         verb = method.removeprefix(kind + "_")
         found = getattr(self._connection, LOOKUPS[kind])(args[0])
         if (kind, verb) in SPECIAL:
@@ -219,6 +229,8 @@ def main() -> None:
         except libvirt.libvirtError as error:
             gone = error.get_error_code() in GONE or not client.is_alive()
             said = {"refused": {"code": error.get_error_code(), "text": str(error), "gone": gone}}
+        except (NoSuchCall, AttributeError, TypeError) as error:
+            said = {"refused": {"code": libvirt.VIR_ERR_NO_SUPPORT, "text": f"no such call: {error}", "gone": False}}
         sys.stdout.write(json.dumps(said) + "\n")
         sys.stdout.flush()
 
