@@ -48,6 +48,7 @@ class Site:
     name: str = "small"
     options: tuple[str, ...] = ()
     drivers: tuple[type, ...] = (Echo,)
+    config: str = CONFIG
     started: list[launch.Running] = field(default_factory=list)
 
     @property
@@ -56,7 +57,7 @@ class Site:
 
     def start(self) -> None:
         config = self.folder / "tierhost.toml"
-        config.write_text(CONFIG)
+        config.write_text(self.config)
         options = ("--config", str(config), *self.options)
         self.started.append(launch.start(self.root, self.folder, drivers=self.drivers, options=options))
 
