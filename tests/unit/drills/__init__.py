@@ -1,0 +1,1 @@
+"""The drills, file by file."""
