@@ -1,4 +1,4 @@
-"""`tierhost drill power-cut`: every disk that a power cut may leave behind a driver's work, started on and judged."""
+"""rebuilds every disk that a power cut may leave of a driver's work, starts on each and judges; exit code 0, 1 or 3."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from tierhost.ipc.errors import TierhostError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-HELP: Final = "every disk that a power cut may leave, rebuilt, started on and judged"
 NUMBERS: Final = ("operations", "cuts", "steps", "states", "disks", "lost", "torn")
 SUMMED: Final = ("states", "disks", "lost", "torn")
 
@@ -83,7 +82,7 @@ def _table(rows: list[dict[str, Any]]) -> None:
 
 
 if __name__ == "__main__":
-    made = argparse.ArgumentParser(prog="tierhost drill power-cut", description=HELP)
+    made = argparse.ArgumentParser(prog="tierhost drill power-cut", description=__doc__)
     configure(made)
     try:
         sys.exit(run(made.parse_args()))
