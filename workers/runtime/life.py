@@ -167,6 +167,14 @@ class Life:
         )
         return {}
 
+    def close(self) -> None:
+        """Let go of what was opened. For a life whose process goes on: a rehearsal."""
+        self.door.close()
+        self.outbox.close()
+        if self._driver is not None:
+            self._driver.context.persistent.close()
+            self._driver.context.run.close()
+
     def serve(self, admitted: Admitted) -> bytes | None:
         """Begin a call; see Serving.serve."""
         if self._serving is None or not self._initialized:
