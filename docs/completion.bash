@@ -1,6 +1,6 @@
 # Completion for bash: `source docs/completion.bash`, or copy it to /usr/share/bash-completion/completions/tierhost.
 _tierhost() {
-    local commands='up down demo status events story check call worker-restart worker-stop worker-release reload'
+    local commands='up down demo drill status events story check call worker-restart worker-stop worker-release reload'
     local -A options=(
         [up]='--flat --detach --drivers --config' [down]='--save --leave-guests --deadline' [demo]='--keep'
         [status]='--watch --format' [events]='--follow --since --format' [check]='--format' [call]='--deadline --format'

@@ -83,6 +83,17 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
+class Probed:
+    """One probe of the steady-state hypothesis. `label` is "before" or "after"; `text` says what was seen and expected."""
+
+    label: str
+    title: str
+    held: bool
+    text: str
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class History:
     """One run of one drill."""
 
@@ -96,6 +107,7 @@ class History:
     journal: tuple[Journaled, ...] = ()
     looks: tuple[Look, ...] = ()
     notes: tuple[str, ...] = ()
+    probes: tuple[Probed, ...] = ()
 
     def look(self, label: str) -> Look | None:
         """The latest look under this label."""

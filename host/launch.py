@@ -93,15 +93,24 @@ def _manifest_of(driver: Any) -> dict[str, Any]:
     }
 
 
-def start(root: Root, folder: Path | None, *, drivers: Iterable[type] = (), options: Iterable[str] = ()) -> Running:
+def start(
+    root: Root,
+    folder: Path | None,
+    *,
+    drivers: Iterable[type] = (),
+    options: Iterable[str] = (),
+    program: Iterable[str] = (),
+) -> Running:
     """Start `tierhost up` on `--root folder` (None: the default places); return once its tiers are as far as they get.
 
-    Raises CannotLaunch.
+    `program` is the command to run as `tierhost`: another build, or a wrapper that ends in an exec of one. Empty: this
+    interpreter's own. Raises CannotLaunch.
     """
     hand_over(root, drivers)
     ready_read, ready_write = os.pipe()
     where = ["--root", str(folder)] if folder else []
-    argv = [sys.executable, "-m", "tierhost.host", *where, "up", "--ready-fd", str(ready_write), *options]
+    command = tuple(program) or (sys.executable, "-m", "tierhost.host")
+    argv = [*command, *where, "up", "--ready-fd", str(ready_write), *options]
     log = root.run / "host.log"
     root.run.mkdir(mode=0o700, parents=True, exist_ok=True)
     with log.open("ab") as output:

@@ -96,6 +96,13 @@ class Commands:
         self.listed.append((name, what))
         return self._choices.add_parser(name, description=what, epilog=more, formatter_class=argparse.RawDescriptionHelpFormatter)
 
+    def add_program(self, name: str, what: str) -> Parser:
+        """Make the parser of a command that is another program: every word after its name is that one's, --help too."""
+        self.listed.append((name, what))
+        words = self._choices.add_parser(name, add_help=False, prefix_chars="\0")
+        words.add_argument("words", nargs=argparse.REMAINDER)
+        return words
+
 
 def _hosting(commands: Commands) -> None:
     up = commands.add("up", "start a host, or adopt what a killed one left")
@@ -113,6 +120,7 @@ def _hosting(commands: Commands) -> None:
     _deadline(down, 300.0)
     demo = commands.add("demo", "kill everything in turn, and print what survived")
     demo.add_argument("--keep", action="store_true", help="leave the demo's directory for a look")
+    commands.add_program("drill", "break it on purpose, prove it, print what survived")
 
 
 def _looking(commands: Commands) -> None:

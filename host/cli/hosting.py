@@ -96,3 +96,8 @@ def demo(arguments: argparse.Namespace) -> int:
     """Run the demonstration, a program of its own: the product never imports a drill."""
     argv = [sys.executable, "-m", "tierhost.drills.demo", *(["--keep"] if arguments.keep else [])]
     os.execv(sys.executable, argv)  # noqa: S606  # this very interpreter
+
+
+def drill(arguments: argparse.Namespace) -> int:
+    """Run `tierhost drill ...`, a program of its own with its own options: the product never imports a drill."""
+    os.execv(sys.executable, [sys.executable, "-m", "tierhost.drills", *arguments.words])  # noqa: S606  # this very interpreter

@@ -22,6 +22,7 @@ COMMANDS = {
     "up": "hosting:up",
     "down": "hosting:down",
     "demo": "hosting:demo",
+    "drill": "hosting:drill",
     "status": "looking:status",
     "events": "looking:events",
     "story": "looking:story",

@@ -24,6 +24,7 @@ WIRE = frozenset({"zmq", "msgpack", "multiprocess", "dill"})
 """Libraries that belong to the inside; a driver uses the runtime instead."""
 
 DYNAMIC = {
+    "tierhost.drills.discovery": "finds faults, judges, targets and subcommands by their being in their folder",
     "tierhost.host.cli.main": "imports the one command that was asked for",
     "tierhost.host.shell.zygote": "preloads modules that manifests name, for everybody it forks",
     "tierhost.workers.runtime.loading": "imports the one driver that its host assigned",
@@ -70,7 +71,7 @@ RULES = (
     Rule("tierhost.host", ("*", "msgpack", "dill", "=tierhost", "tierhost.host", "tierhost.ipc")),
     Rule("tierhost.workers.runtime", ("*", "msgpack", "dill", "lxml", "=tierhost", "tierhost.ipc", "tierhost.workers.runtime")),
     Rule("tierhost.workers", ("*", "**", "tierhost.workers.runtime")),
-    Rule("tierhost.drills", ("*", "**", "tierhost")),
+    Rule("tierhost.drills", ("*", "**", "msgpack", "tierhost")),
     Rule("tests", ("*", "**", "zmq", "msgpack", "multiprocess", "dill", "tierhost", "tests")),
 )
 """The first rule whose part fits is the one. A driver's own folder is added to what it may import."""

@@ -1,0 +1,115 @@
+"""Carries one fault of a plan through a run: wait at its point, strike, keep the proof, heal."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from tierhost.drills.faults import BadPlan, table
+from tierhost.drills.gates import gate_for
+from tierhost.drills.history import Strike
+from tierhost.drills.points import text_of
+from tierhost.ipc.errors import TierhostError
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from tierhost.drills.faults import Striking
+    from tierhost.drills.gates import Gate
+    from tierhost.drills.plan import Fault
+    from tierhost.drills.recording import Recorder
+    from tierhost.drills.targets import Target
+
+REACH_S: Final = 15.0
+OURS: Final = frozenset({"heal_after_s", "jitter_s", "reach_s"})
+"""Options of any fault: healed so long after it struck (else when all is over); struck up to so much later than at its
+point, by the seed; so long it may take until the point is reached."""
+
+ANY_WORKER: Final = "any worker"
+
+
+def chosen(fault: Fault, drivers: tuple[str, ...], rng: Random) -> Fault:
+    """Settle what a plan leaves to its seed: which worker, and how long after the point."""
+    options = dict(fault.options)
+    jitter_s = float(options.pop("jitter_s", 0.0))
+    options["wait_s"] = round(rng.uniform(0.0, jitter_s), 6) if jitter_s else 0.0
+    if fault.target != ANY_WORKER:
+        return replace(fault, options=options)
+    if not drivers:
+        raise BadPlan("the target has no driver to choose from")
+    return replace(fault, target=rng.choice(sorted(drivers)), options=options)
+
+
+@dataclass(slots=True)
+class Striker:
+    """One fault in one run, in a thread of its own between `begin` and `join`."""
+
+    number: int
+    fault: Fault
+    _striking: Striking
+    _gate: Gate
+    _strike: Strike
+    _wait_s: float
+    _reach_s: float
+    _heal_after_s: float | None
+    over: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread | None = None
+
+    @classmethod
+    def make(cls, number: int, fault: Fault, target: Target, recorder: Recorder, start: threading.Event) -> Striker:
+        """Make the fault, and arm its gate. Raises BadPlan."""
+        options: dict[str, Any] = dict(fault.options)
+        wait_s, reach_s = options.pop("wait_s", 0.0), options.pop("reach_s", REACH_S)
+        heal_after_s = options.pop("heal_after_s", None)
+        striking = table.make(fault.kind, target, fault.target, options)
+        strike = Strike(number, fault.kind, fault.target, text_of(fault.point))
+        gate = gate_for(fault.point, target, recorder, start)
+        return cls(number, fault, striking, gate, strike, wait_s, reach_s, heal_after_s)
+
+    def begin(self) -> None:
+        """Wait for the point from now on."""
+        self._thread = threading.Thread(target=self._run, name=f"fault {self.number}", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._go()
+        finally:
+            self.over.set()
+
+    def _go(self) -> None:
+        try:
+            if not self._gate.wait_reached(time.monotonic() + self._reach_s):
+                self._strike = replace(self._strike, proof=f"{self._strike.point} was not reached within {self._reach_s:g} s")
+                return
+            if self._wait_s:
+                threading.Event().wait(self._wait_s)
+            at_s = time.monotonic()
+            try:
+                self._strike = replace(self._strike, proof=self._striking.strike(), fired_s=at_s)
+            finally:
+                self._gate.release()
+        except (TierhostError, OSError) as error:
+            self._strike = replace(self._strike, proof=f"{type(error).__name__}: {error}")
+            return
+        if self._heal_after_s is not None:
+            threading.Event().wait(self._heal_after_s)
+            self.heal()
+
+    def wait(self, deadline_s: float) -> bool:
+        """Wait until it struck or gave up. Returns whether it did."""
+        return self.over.wait(max(0.0, deadline_s - time.monotonic()))
+
+    def heal(self) -> None:
+        """Undo it, once. Raises what starting the target again raises."""
+        if self._strike.healed_s is not None:
+            return
+        self._gate.release()
+        self._striking.heal()
+        self._strike = replace(self._strike, healed_s=time.monotonic())
+
+    def strike(self) -> Strike:
+        """How it went."""
+        return self._strike

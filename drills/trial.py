@@ -1,0 +1,31 @@
+"""One trial from nothing to a verdict: a private folder, a target, its site, the run, the judges, and nothing left."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tierhost.drills import sites
+from tierhost.drills.checkers import judge_all
+from tierhost.drills.private import private_folder
+from tierhost.drills.run import Run
+from tierhost.drills.stored import Stored
+from tierhost.drills.targets import table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tierhost.drills.plan import Drill
+
+
+def trial(drill: Drill, seed: int, target: str, tell: Callable[[str], None]) -> Stored:
+    """Run a drill once. Raises BadPlan, or a TierhostError if the target cannot be started or set up."""
+    with private_folder() as folder:
+        made = table.make(target, folder, drill)
+        try:
+            made.start()
+            sites.set_up(drill.site, made)
+            tell(f"{target} is up, site {drill.site or 'empty'}")
+            history = Run(drill, made, seed, tell).go()
+        finally:
+            made.close()
+    return Stored(drill, history, tuple(judge_all(history, drill)))
