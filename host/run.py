@@ -19,6 +19,7 @@ from tierhost.ipc.errors import TierhostError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from tierhost.host.catalog import Catalog
     from tierhost.host.config import Config, Settings
@@ -53,11 +54,23 @@ def run_host(settings: Settings, zygote: Zygote) -> int:
     return 0
 
 
+def _make(folder: Path) -> None:
+    """Make a directory and what is missing above it, their names on disk: what drivers sync below must not hang in the air."""
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    folder.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
+    for place in missing:
+        descriptor = os.open(place.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
 def _prepare(root: Root) -> int:
     """Make the directories, take the lock. Returns the lock's file descriptor."""
     for folder in (root.state, root.run, root.run / "workers"):
         try:
-            folder.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
+            _make(folder)
             folder.chmod(PRIVATE)
         except OSError as error:
             reason = f"cannot use {folder}: {error.strerror}"

@@ -13,7 +13,7 @@ from tierhost.workers.qemu.save_file import About
 from tierhost.workers.qemu.starting import DidNotRun
 from tierhost.workers.qemu.state import PAUSED, Condition, SaveStep, settle_save
 from tierhost.workers.runtime.contract import Code, DriverError, TierhostError
-from tierhost.workers.runtime.files import sync_folder
+from tierhost.workers.runtime.files import make_folder, sync_folder
 
 if TYPE_CHECKING:
     from tierhost.workers.qemu.domain import Domain
@@ -73,7 +73,7 @@ class Saving:
 
     def save_managed(self, guest: Guest, *, paused: bool | None = None) -> None:
         """Save a guest's memory where its next start finds it."""
-        self._folder.mkdir(mode=0o700, exist_ok=True)
+        make_folder(self._folder)
         self.save(guest, self.image(guest.uuid), paused=paused)
 
     def save(self, guest: Guest, path: Path, *, paused: bool | None = None) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from cryptography.exceptions import InvalidTag
 
 from tierhost.workers.runtime.contract import Code, DriverError
-from tierhost.workers.runtime.files import evidence_path, write_file
+from tierhost.workers.runtime.files import evidence_path, make_folder, write_file
 from tierhost.workers.secret.openssl import AESGCM, KEY_BYTES, NONCE_BYTES
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ def _check(key: bytes) -> bytes:
 
 def _replace(path: Path, key: bytes) -> str:
     """Write one of the two files, and say what was wrong with it; what stood there is kept beside it. Raises OSError."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(path.parent)
     told = "was missing"
     if os.path.lexists(path):
         told = "was damaged, or held another key"
