@@ -60,7 +60,6 @@ IMPORTS = (
 )
 
 CATCHES_ALL = {
-    "drills/checkers/__init__.py": "a judge that falls must not take the others with it: what it would have said is unknown",
     "workers/runtime/guard.py": "a driver is other people's code: the one place where anything may be raised",
     "drills/checkers/__init__.py": "a judge that crashes has no opinion: whatever it raises is UNKNOWN, and the others are asked",
     "tests/simulation/stage.py": "the core is on trial: whatever it raises is a breach, with the seed that repeats it",
