@@ -56,7 +56,7 @@ class Site:
     _client: Client | None = None
 
     @classmethod
-    def make(cls) -> Site:
+    def make(cls) -> Self:
         """Make the folder; the host is not started yet. The name is short: sockets lie below it."""
         folder = Path(tempfile.mkdtemp(prefix="thk", dir="/tmp"))
         arming = Arming(folder / "sheet", folder / "news")
