@@ -57,7 +57,7 @@ class Site:
     _client: Client | None = None
 
     @classmethod
-    def make(cls, drivers: tuple[str, ...] = DRIVERS, *, spares: int = 4) -> Site:
+    def make(cls, drivers: tuple[str, ...] = DRIVERS, *, spares: int = 4) -> Self:
         """Make the folder; the host is not started yet. The name is short: sockets lie below it."""
         folder = Path(tempfile.mkdtemp(prefix="thk", dir="/tmp"))
         arming = Arming(folder / "sheet", folder / "news", drivers)

@@ -116,8 +116,7 @@ class Saving:
             os.close(fd)
 
     def _wait_written(self, guest: Guest, event: Any) -> None:
-        deadline_s = time.monotonic() + SAVE_LIMIT_S
-        status = ""
+        deadline_s, status = time.monotonic() + SAVE_LIMIT_S, ""
         while status != "completed":
             status = str(event(deadline_s)["status"])
             if status == "failed":
@@ -145,8 +144,8 @@ class Saving:
 
     def _stop_writing(self, guest: Guest) -> None:
         """Have QEMU give up a migration that is under way; it may be over by itself."""
-        uuid = guest.uuid
-        if self._monitors.execute(uuid, "query-migrate").get("status") not in {"setup", "active", "device", "cancelling"}:
+        uuid, under_way = guest.uuid, {"setup", "active", "device", "cancelling"}
+        if self._monitors.execute(uuid, "query-migrate").get("status") not in under_way:
             return
         with self._monitors.expecting(uuid, "MIGRATION") as event:
             self._monitors.execute(uuid, "migrate_cancel")
