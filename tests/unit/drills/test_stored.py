@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.unit.drills.histories import call, drill, history, strike
+from tests.unit.drills.one_run import call, drill, history, strike
 from tierhost.drills.drill_file import CATALOGUE, load
 from tierhost.drills.faults import BadPlan
 from tierhost.drills.history import Journaled, Look, Probed

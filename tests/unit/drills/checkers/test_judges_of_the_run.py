@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.drills.histories import call, drill, history, strike
+from tests.unit.drills.one_run import call, drill, history, strike
 from tierhost.drills import checkers
 from tierhost.drills.checkers import fired, judge_all, radius, steady
 from tierhost.drills.history import FAILED, UNKNOWN, Probed
