@@ -12,6 +12,7 @@ from tierhost.drills.kill_points import host_trials
 from tierhost.drills.kill_points.host_trials import HostOperation, HostTrials
 from tierhost.drills.kill_points.judging import judge
 from tierhost.drills.kill_points.ledger import Judged
+from tierhost.drills.kill_points.lighting import AtSystemCalls
 from tierhost.drills.kill_points.site import Site
 from tierhost.drills.kill_points.trial import Trials
 from tierhost.drills.launcher.points import Chosen
@@ -54,6 +55,7 @@ class Sweep:
     operations: tuple[Operation, ...]
     share: Share
     tell: Callable[[str], None]
+    at_system_calls: bool = False
     wanted: dict[str, list[str]] = field(default_factory=dict)
     tried: int = 0
     took_s: float = 0.0
@@ -135,7 +137,7 @@ class Sweep:
             trials.set_up()
             return trials
         self._site.start()
-        return Trials(self._site)
+        return Trials(self._site, AtSystemCalls(self._site) if self.at_system_calls else None)
 
     def close(self) -> None:
         """Throw the site away."""
