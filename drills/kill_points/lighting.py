@@ -46,7 +46,7 @@ class NoStrace(TierhostError):
 
 
 class Lighting(Protocol):
-    """Used by trials around each call: `watch`, then the call, then `seen`; or `light`, the call, then `fired`. `off` ends all."""
+    """Used by trials around each call: `watch`, the call, `seen`; or `light`, the call, `fired`. `off` ends all."""
 
     def watch(self, operation: Operation) -> None:
         """Count the points of the next call."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
@@ -13,6 +14,7 @@ from tierhost.drills.kill_points.judging import Control, Trial
 from tierhost.drills.kill_points.lighting import AtLines
 from tierhost.drills.kill_points.operation import Scene
 from tierhost.ipc.errors import DeadlineExceeded, OutcomeUnknown, TierhostError
+from tierhost.workers.runtime.pool import LINGER_S
 
 if TYPE_CHECKING:
     from tierhost.drills.kill_points.lighting import Lighting
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 SETTLE_LIMIT_S: Final = 10.0
 GONE_LIMIT_S: Final = 2.0
 LOOK_AGAIN_S: Final = 0.01
+REST_S: Final = LINGER_S + 1.0
 
 
 class Unsteady(TierhostError):
@@ -74,12 +77,15 @@ class Trials:
             self._lighting.off()
             self._clear(operation, scene)
 
-    def run(self, operation: Operation, point: str) -> Trial:
-        """Have a worker die at this point, and see. What goes wrong with the drill itself is in the trial, too."""
+    def run(self, operation: Operation, point: str, *, rested: bool = False) -> Trial:
+        """Have a worker die at this point, and see. What goes wrong with the drill itself is in the trial, too.
+
+        `rested`: the worker is left alone before the call until its threads have gone, so that the call gets a new one.
+        """
         trial = Trial(operation.name, point, operation.changes, self._controls[operation.name])
         scene = self._scene()
         try:
-            trial = self._strike(operation, scene, trial)
+            trial = self._strike(operation, scene, trial, rested=rested)
         except TierhostError as error:
             trial = replace(trial, trouble=f"{type(error).__name__}: {error}")
         finally:
@@ -90,9 +96,11 @@ class Trials:
             trial = replace(trial, trouble=trial.trouble or f"while it was cleared away: {error}")
         return replace(trial, left=self._left())
 
-    def _strike(self, operation: Operation, scene: Scene, trial: Trial) -> Trial:
+    def _strike(self, operation: Operation, scene: Scene, trial: Trial, *, rested: bool) -> Trial:
         operation.prepare(scene)
         before = scene.plain(operation.view(scene))
+        if rested:
+            select.select([], [], [], REST_S)
         lives = self.site.wait_ready()
         self._lighting.light(operation, trial.point)
         trial = replace(trial, before=before, **_call(operation, scene))
