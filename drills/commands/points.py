@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -50,6 +51,8 @@ def run(arguments: argparse.Namespace) -> int:
         operations = at_system_calls(operations)
     ledger = Ledger(arguments.resume, code_digest())
     ledger.refresh()
+    # Whoever is ended in good order leaves no host behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_NOT_HELD))
     sweep = Sweep(
         ledger, operations, Share(int(number), int(count), arguments.sample, arguments.seed), _progress, arguments.system_calls
     )
