@@ -159,7 +159,8 @@ class Following:
         for known in self.directory.lives():
             # What came up since is not in the picture yet.
             if known.driver not in lives and self._came_up.get(known.driver, 0) <= number:
-                self.directory.down(known.driver, known.incarnation)
+                # Dead, or not adopted yet by a host that has just started: that one will announce it.
+                self.directory.withdraw(known.driver, known.incarnation)
         for entry in lives.values():
             self.directory.up(entry)
         self._number = max(self._number, number)

@@ -77,6 +77,21 @@ def test_a_picture_older_than_the_news_buries_nobody(client: Client, host: FakeH
     assert client.call("storage.echo", "alive") == "alive"
 
 
+def test_a_life_that_the_next_host_has_not_adopted_yet_is_called_once_it_has(
+    client: Client, host: FakeHost, start_host: Hosts, live: Live
+) -> None:
+    callee = live()
+    host.up(callee.entry)
+    assert client.call("storage.echo", "before") == "before"
+    host.stop()
+    following = start_host(number=5000)
+    client._following.look({"number": 5000, "lives": []})
+    assert client._following.directory.find("storage") is None
+    timer = later(following.up, callee.entry)
+    assert client.call("storage.echo", "adopted") == "adopted"
+    timer.join()
+
+
 def test_workers_are_called_while_there_is_no_host(client: Client, host: FakeHost, live: Live) -> None:
     host.up(live().entry)
     assert client.call("storage.echo", "before") == "before"
