@@ -56,7 +56,7 @@ class Daemon:
     def read(cls, raw: Mapping[str, Any]) -> Daemon:
         """Check a table. Raises BadPlan."""
         unknown = set(raw) - {*LISTS, "ready_socket", "ready_limit_s"}
-        wrong = [key for key in LISTS if not all(isinstance(word, str) for word in raw.get(key, ()))]
+        wrong = [key for key in LISTS if not _is_words(raw.get(key, []))]
         if unknown or wrong:
             raise BadPlan(f"options.daemon: {', '.join(sorted(unknown or wrong))}: unknown, or no list of words")
         if not raw.get("start"):
@@ -181,6 +181,10 @@ class GenericDaemon:
 
     def _word(self, word: str) -> str:
         return word.replace("@FOLDER@", str(self.folder)).replace("@PORT@", str(self._port))
+
+
+def _is_words(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(word, str) for word in value)
 
 
 def _free_port() -> int:

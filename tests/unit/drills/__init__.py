@@ -1,0 +1,1 @@
+"""Drills, piece by piece: mirrors the folder `drills`."""
