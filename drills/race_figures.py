@@ -1,108 +1,87 @@
-"""What the trials of a race come to: shares with their intervals, and when guests were started. Pure."""
+"""What the trials of a race come to: shares with their intervals, flat against tiers, and when guests were started. Pure."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
+from tierhost.drills.statistics import compare_shares, describe, share
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from tierhost.drills.race import Trial
+    from tierhost.drills.statistics import Distribution, Share
 
-CONFIDENCE: Final = 0.95
-HALVINGS: Final = 60
 COLUMNS: Final = (
     *("drivers", "loading", "trials that lost a guest", "95 % interval", "not started at boot", "never started"),
     *("killed at restart", "starts after, s: p50 p95 max"),
 )
 
 
-def clopper_pearson(hits: int, count: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Return the exact interval of a share: what could show `hits` or less, or `hits` or more, in `count` with that chance."""
-    if count == 0:
-        return 0.0, 1.0
-    tail = (1.0 - confidence) / 2
-    low = 0.0 if hits == 0 else _solve(lambda share: 1.0 - _at_most(hits - 1, count, share) - tail)
-    high = 1.0 if hits == count else _solve(lambda share: tail - _at_most(hits, count, share))
-    return low, high
+def groups_of(trials: Sequence[Trial]) -> dict[tuple[str, str], list[Trial]]:
+    """Sort trials by kind of drivers and way of loading."""
+    groups: dict[tuple[str, str], list[Trial]] = {}
+    for trial in trials:
+        groups.setdefault((trial.drivers, trial.mode), []).append(trial)
+    return groups
 
 
-def _at_most(hits: int, count: int, share: float) -> float:
-    return math.fsum(math.comb(count, k) * share**k * (1.0 - share) ** (count - k) for k in range(hits + 1))
-
-
-def _solve(rising: Callable[[float], float]) -> float:
-    """Return where a function that rises from below 0 to above 0 between 0 and 1 is 0."""
-    low, high = 0.0, 1.0
-    for _ in range(HALVINGS):
-        middle = (low + high) / 2
-        low, high = (middle, high) if rising(middle) < 0 else (low, middle)
-    return (low + high) / 2
-
-
-def quantile(sorted_values: Sequence[float], share: float) -> float:
-    """Return the smallest value that so large a share of all do not exceed; not a number if there are none."""
-    if not sorted_values:
-        return math.nan
-    return sorted_values[max(0, math.ceil(share * len(sorted_values)) - 1)]
+def lost_share(trials: Sequence[Trial]) -> Share:
+    """In how many of them a guest was lost."""
+    return share(sum(trial.lost for trial in trials), len(trials))
 
 
 def figures(trials: Sequence[Trial]) -> list[dict[str, Any]]:
     """Return one row per kind of drivers and way of loading."""
-    groups: dict[tuple[str, str], list[Trial]] = {}
-    for trial in trials:
-        groups.setdefault((trial.drivers, trial.mode), []).append(trial)
-    return [_row(drivers, mode, group) for (drivers, mode), group in groups.items()]
+    return [_row(drivers, mode, group) for (drivers, mode), group in groups_of(trials).items()]
 
 
 def _row(drivers: str, mode: str, group: list[Trial]) -> dict[str, Any]:
-    lost = sum(trial.lost for trial in group)
-    low, high = clopper_pearson(lost, len(group))
-    starts = sorted(start for trial in group for start in trial.starts_s)
-    guests = sum(trial.guests for trial in group)
+    starts = describe([start for trial in group for start in trial.starts_s])
     return {
         "drivers": drivers,
         "loading": mode,
-        "trials": len(group),
-        "lost": lost,
-        "share": lost / len(group),
-        "interval": [low, high],
-        "guests": guests,
+        "lost": asdict(lost_share(group)),
+        "guests": sum(trial.guests for trial in group),
         "not_started": sum(len(trial.not_started) for trial in group),
         "never_started": sum(len(trial.never_started) for trial in group),
-        "ran": guests,
         "killed": sum(len(trial.killed) for trial in group),
-        "starts_s": {
-            "n": len(starts),
-            **{f"p{q}": quantile(starts, q / 100) for q in (5, 50, 95, 99)},
-            "max": quantile(starts, 1),
-        },
+        "starts_s": _values(starts),
     }
 
 
-def lines_of(rows: Sequence[dict[str, Any]]) -> list[str]:
-    """Lay them out as a table."""
+def lines_of(trials: Sequence[Trial]) -> list[str]:
+    """Lay them out as a table, with a line for how likely each difference is by chance alone."""
+    groups = groups_of(trials)
     table = [list(COLUMNS)]
-    for row in rows:
-        low, high = row["interval"]
-        starts = row["starts_s"]
-        table.append(
-            [
-                row["drivers"],
-                row["loading"],
-                f"{row['lost']} of {row['trials']} ({row['share']:.0%})",
-                f"{low:.1%} to {high:.1%}",
-                f"{row['not_started']} of {row['guests']}",
-                f"{row['never_started']} of {row['guests']}",
-                f"{row['killed']} of {row['ran']}",
-                f"{starts['p50']:.2f} {starts['p95']:.2f} {starts['max']:.2f}",
-            ]
-        )
+    for (drivers, mode), group in groups.items():
+        lost = lost_share(group)
+        guests = sum(trial.guests for trial in group)
+        counts = [sum(map(len, each)) for each in zip(*((t.not_started, t.never_started, t.killed) for t in group), strict=True)]
+        starts = describe([start for trial in group for start in trial.starts_s])
+        cells = [f"{lost.k} of {lost.n} ({lost.k / lost.n:.0%})", f"{lost.low:.1%} to {lost.high:.1%}"]
+        table.append([drivers, mode, *cells, *(f"{count} of {guests}" for count in counts), _shown(starts)])
     widths = [max(len(line[column]) for line in table) for column in range(len(COLUMNS))]
     table.insert(1, ["-" * width for width in widths])
-    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in table]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in table]
+    for drivers in dict.fromkeys(drivers for drivers, _ in groups):
+        shares = [lost_share(group) for (kind, _), group in groups.items() if kind == drivers]
+        if len(shares) > 1:
+            lines.append(f"{drivers}: a difference like this by chance alone: p = {compare_shares(*shares).p_value:.2g}")
+    return lines
+
+
+def _values(starts: Distribution | None) -> dict[str, float] | None:
+    """Leave out the intervals: few values have infinite ones, and JSON has no such number."""
+    if starts is None:
+        return None
+    parts = {"p50": starts.p50.value, "p95": starts.p95.value, "p99": starts.p99.value}
+    return {"n": starts.n, **parts, "smallest": starts.smallest, "largest": starts.largest}
+
+
+def _shown(starts: Distribution | None) -> str:
+    return "none" if starts is None else f"{starts.p50.value:.2f} {starts.p95.value:.2f} {starts.largest:.2f}"
 
 
 def value_of(trials: Sequence[Trial], seed: int) -> dict[str, Any]:

@@ -51,9 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
             trials.append(trial)
             advance(trials)
     if plain:
-        print(
-            "\n".join(["", *race_figures.lines_of(race_figures.figures(trials)), READING.format(delay_max_s=arguments.delay_max)])
-        )
+        print("\n".join(["", *race_figures.lines_of(trials), READING.format(delay_max_s=arguments.delay_max)]))
         print(f"seed {seed}; {sum(trial.took_s for trial in trials) / len(trials):.1f} s per trial")
     else:
         print(json.dumps(race_figures.value_of(trials, seed), indent=1))
