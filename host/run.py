@@ -14,15 +14,17 @@ from tierhost.host import config as configs
 from tierhost.host.core import events
 from tierhost.host.shell import cgroups, procfs
 from tierhost.host.shell.lives import BootRecord, Lives
-from tierhost.host.shell.processes import Processes, Zygote
+from tierhost.host.shell.processes import Processes
 from tierhost.ipc.errors import TierhostError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from tierhost.host.catalog import Catalog
     from tierhost.host.config import Config, Settings
     from tierhost.host.core.events import Event
+    from tierhost.host.shell.forking import Zygote
     from tierhost.host.shell.lives import Life
     from tierhost.ipc.paths import Root
 
@@ -34,32 +36,41 @@ class HostRefused(TierhostError):
     """Raised when this host cannot start: another one runs here, or the directories are not usable."""
 
 
-def run_host(settings: Settings) -> int:
+def run_host(settings: Settings, zygote: Zygote) -> int:
     """Run a host until it is asked to end. Called by `tierhost up`; returns the exit code.
 
-    Raises HostRefused, BadConfig or BadManifest before anything was started, with a text for people.
+    `zygote` was started before anything of this module was imported, and ends with the caller. Raises HostRefused,
+    BadConfig or BadManifest before any worker was started, with a text for people.
     """
     lock_fd = _prepare(settings.root)
     try:
         config = configs.load(settings.config_file) if settings.config_file else configs.Config()
         catalog = catalogs.read(config, settings.drivers_dirs, settings.root.run / "classes")
-        # While this process has neither threads nor sockets: the child inherits what is there.
-        zygote = Zygote(catalog.preload())
-        try:
-            _become_subreaper()
-            _serve(settings, config, catalog, zygote)
-        finally:
-            zygote.close()
+        zygote.begin(catalog.preload())
+        _become_subreaper()
+        _serve(settings, config, catalog, zygote)
     finally:
         os.close(lock_fd)
     return 0
+
+
+def _make(folder: Path) -> None:
+    """Make a directory and what is missing above it, their names on disk: what drivers sync below must not hang in the air."""
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    folder.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
+    for place in missing:
+        descriptor = os.open(place.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _prepare(root: Root) -> int:
     """Make the directories, take the lock. Returns the lock's file descriptor."""
     for folder in (root.state, root.run, root.run / "workers"):
         try:
-            folder.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
+            _make(folder)
             folder.chmod(PRIVATE)
         except OSError as error:
             reason = f"cannot use {folder}: {error.strerror}"
@@ -97,7 +108,7 @@ def _serve(settings: Settings, config: Config, catalog: Catalog, zygote: Zygote)
     _order_first(processes, catalog, adopted)
     _end_leftovers(settings.root, processes, [life for life in found if life not in adopted], adopted)
 
-    # Everything below needs ZeroMQ, whose import runs beside the zygote's own.
+    # Everything below needs ZeroMQ, whose import runs beside those of the first workers.
     from tierhost.host import assembly  # noqa: PLC0415
 
     equipment, loop = assembly.assemble(settings, config, catalog, processes, lives, boot, boot_id)
@@ -130,6 +141,7 @@ def _end_leftovers(root: Root, processes: Processes, gone: Iterable[Life], adopt
     for path in root.worker_sockets():
         if path not in kept:
             path.unlink(missing_ok=True)
+    shutil.rmtree(root.rehearsals, ignore_errors=True)
     processes.sweep()
 
 

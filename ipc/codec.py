@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import typing
 from operator import call
 from typing import Any, Final
@@ -45,6 +46,22 @@ KINDS: Final[tuple[type[Message], ...]] = (
 """A message's place in here is its tag on the wire: append, never reorder (or raise limits.PROTOCOL)."""
 
 PACKER_BYTES: Final = 4096
+KEPT_BYTES_MAX: Final = 1 << 16
+"""What a thread keeps of its last message's space for its next one, at most."""
+
+
+class _OfThread(threading.local):
+    """A packer for each thread: to make one takes longer than to pack a usual message."""
+
+    def __init__(self) -> None:
+        self.renew()
+
+    def renew(self) -> None:
+        """Give back what the last message took, and begin anew."""
+        self.packer = msgpack.Packer(buf_size=PACKER_BYTES)
+
+
+_OF_THREAD: Final = _OfThread()
 
 
 def encode(message: Message) -> bytes:
@@ -57,10 +74,13 @@ def encode(message: Message) -> bytes:
     if not all(map(call, checks, message)):
         raise NotInLanguage(_fault(type(message), names, checks, message))
     try:
-        data: bytes = msgpack.packb((tag, *message), buf_size=PACKER_BYTES)
+        data: bytes = _OF_THREAD.packer.pack((tag, *message))
     except (OverflowError, UnicodeEncodeError, ValueError) as error:
+        _OF_THREAD.renew()
         reason = f"{type(message).__name__} cannot carry this: {type(error).__name__}: {_without_content(error)}"
         raise NotInLanguage(reason) from None
+    if len(data) > KEPT_BYTES_MAX:
+        _OF_THREAD.renew()
     if len(data) > FRAME_BYTES_MAX:
         reason = f"{type(message).__name__} would have {len(data)} bytes, the limit is {FRAME_BYTES_MAX}"
         raise NotInLanguage(reason)

@@ -75,6 +75,15 @@ class Root:
         return self.run / "lives"
 
     @property
+    def rehearsals(self) -> Path:
+        """Where spares rehearse; what is left here when a host starts is of no use to anybody."""
+        return self.run / "rehearsals"
+
+    def rehearsal(self, identity: str) -> Path:
+        """The folder in which one spare rehearses, and which it removes."""
+        return self.rehearsals / identity
+
+    @property
     def journal(self) -> Path:
         """Ordered record of what the host's core was told and what it ordered."""
         return self.run / "journal.jsonl"

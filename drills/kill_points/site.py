@@ -9,26 +9,24 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import Any, Final, Self
 
 from tierhost.drills.kill_points.asker import Asker
-from tierhost.drills.launcher.arming import Arming, News, Order, Sheet
+from tierhost.drills.launcher.arming import Arming, News, Sheet
 from tierhost.drills.sweeping import sweep
 from tierhost.host.launch import hand_over
 from tierhost.ipc.client import Client
 from tierhost.ipc.errors import TierhostError
 from tierhost.ipc.paths import Root
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 START_LIMIT_S: Final = 20.0
 STOP_LIMIT_S: Final = 20.0
 CALL_LIMIT_S: Final = 20.0
 LOOK_AGAIN_S: Final = 0.003
-CONFIG: Final = """spares = 4
+DRIVERS: Final = ("secret", "storage", "qemu")
+CONFIG: Final = """spares = {spares}
 
 [restart]
 # The same driver is killed far more often than any intensity allows: every failure counts as the first one.
@@ -36,6 +34,10 @@ intensity_period_s = 0
 
 [drivers.storage.options]
 luks_iterations = 1000
+"""
+SWITCHED_OFF: Final = """
+[drivers.{name}]
+enabled = false
 """
 
 
@@ -51,19 +53,20 @@ class Site:
     arming: Arming
     sheet: Sheet
     news: News
-    environment: Mapping[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
     _client: Client | None = None
 
     @classmethod
-    def make(cls) -> Self:
+    def make(cls, drivers: tuple[str, ...] = DRIVERS, *, spares: int = 4) -> Self:
         """Make the folder; the host is not started yet. The name is short: sockets lie below it."""
         folder = Path(tempfile.mkdtemp(prefix="thk", dir="/tmp"))
-        arming = Arming(folder / "sheet", folder / "news")
+        arming = Arming(folder / "sheet", folder / "news", drivers)
         arming.write(folder / "arming.json")
-        (folder / "drill.toml").write_text(CONFIG, encoding="utf-8")
+        without = "".join(SWITCHED_OFF.format(name=name) for name in DRIVERS if name not in drivers)
+        (folder / "drill.toml").write_text(CONFIG.format(spares=spares) + without, encoding="utf-8")
         site = cls(folder, arming, Sheet(arming.sheet), News(arming.news))
-        hand_over(site.root, [Asker])
+        if drivers == DRIVERS:
+            hand_over(site.root, [Asker])
         return site
 
     def __enter__(self) -> Self:
@@ -86,16 +89,14 @@ class Site:
 
     # The host.
 
-    def start(self, host: Order | None = None) -> None:
+    def start(self) -> None:
         """Start the host and return when every tier is as far as it gets. Raises HostFailed."""
-        said = self.launch(host)
+        said = self.launch()
         if "ready" not in said:
             raise HostFailed(f"the host said {said!r}: {self.log()}", subject=str(self.folder), hint="see host.log")
 
-    def launch(self, host: Order | None = None) -> str:
+    def launch(self) -> str:
         """Start the host; return its word once it is ready, or nothing if it ended before."""
-        arming = Arming(self.arming.sheet, self.arming.news, host)
-        arming.write(self.folder / "arming.json")
         ready, said = os.pipe()
         argv = [sys.executable, "-m", "tierhost.drills.launcher", str(self.folder / "arming.json"), "--", "--root"]
         argv += [str(self.folder), "up", "--config", str(self.folder / "drill.toml"), "--ready-fd", str(said)]

@@ -8,13 +8,14 @@ import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from tierhost.drills.kill_points import host_trials
+from tierhost.drills.kill_points.host_trials import HostOperation, HostTrials
 from tierhost.drills.kill_points.judging import judge
 from tierhost.drills.kill_points.ledger import Judged
 from tierhost.drills.kill_points.site import Site
 from tierhost.drills.kill_points.trial import Trials
 from tierhost.drills.launcher.points import Chosen
 from tierhost.drills.verdicts import Verdict
-from tierhost.ipc.errors import TierhostError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -57,7 +58,7 @@ class Sweep:
     tried: int = 0
     took_s: float = 0.0
     _site: Site | None = None
-    _trials: Trials | None = None
+    _trials: Trials | HostTrials | None = None
 
     def run(self) -> None:
         """Find, strike, judge; what is on record already is left out. Raises TierhostError if an operation does not work."""
@@ -67,7 +68,7 @@ class Sweep:
                 self.ledger.refresh()
                 known = operation.name in self.ledger.found
                 if not known:
-                    self.ledger.has_found(operation.name, self._fresh().count(operation))
+                    self.ledger.has_found(operation.name, self._fresh(operation).count(operation))
                 points = chosen.choose(self.ledger.found[operation.name], driver=operation.driver, method=operation.method)
                 mine = self.share.of(operation.name, points, position=position, operations=len(self.operations))
                 self.wanted[operation.name] = mine
@@ -80,7 +81,7 @@ class Sweep:
         began_s, bad = time.monotonic(), 0
         for point in open_points:
             if not counted:
-                self._fresh().count(operation)
+                self._fresh(operation).count(operation)
                 counted = True
             one = self._try(operation, point)
             self.ledger.has_judged(one)
@@ -97,7 +98,7 @@ class Sweep:
 
     def _try(self, operation: Operation, point: str) -> Judged:
         began_s = time.monotonic()
-        trial = self._fresh().run(operation, point)
+        trial = self._fresh(operation).run(operation, point)
         for _ in range(ATTEMPTS_MAX - 1):
             if trial.fired:
                 break
@@ -105,39 +106,39 @@ class Sweep:
                 self.close()
             self._again(operation)
             began_s = time.monotonic()
-            trial = self._fresh().run(operation, point)
+            trial = self._fresh(operation).run(operation, point)
         return Judged.of(trial, operation.driver, judge(trial), time.monotonic() - began_s)
 
     def _again(self, operation: Operation) -> None:
         """A point that was not reached is tried again in a life that has done nothing yet."""
         known = self._trials is not None
-        trials = self._fresh()
+        trials = self._fresh(operation)
         if not known:
             trials.count(operation)
-        elif trials.site.client.host("worker_restart", operation.driver) is None:
+        elif isinstance(trials, Trials):
+            trials.site.client.host("worker_restart", operation.driver)
             trials.site.wait_ready()
 
-    def _fresh(self) -> Trials:
-        """The warm site; a new one, where there is none or the last one is no longer to be trusted."""
+    def _fresh(self, operation: Operation) -> Trials | HostTrials:
+        """The warm site; a new one, where there is none, or one for other victims, or the last is no longer to be trusted."""
+        of_host = isinstance(operation, HostOperation)
+        if self._trials is not None and isinstance(self._trials, HostTrials) != of_host:
+            self.close()
         if self._trials is None:
-            self._site = Site.make()
-            self._site.start()
-            self._trials = Trials(self._site)
+            self._trials = self._make(of_host=of_host)
         return self._trials
+
+    def _make(self, *, of_host: bool) -> Trials | HostTrials:
+        self._site = Site.make(host_trials.DRIVERS, spares=1) if of_host else Site.make()
+        if of_host:
+            trials = HostTrials(self._site)
+            trials.set_up()
+            return trials
+        self._site.start()
+        return Trials(self._site)
 
     def close(self) -> None:
         """Throw the site away."""
         if self._site is not None:
             self._site.close()
         self._site = self._trials = None
-
-
-def check(operation: Operation) -> str:
-    """Count an operation on a site of its own; return what is wrong with it, or nothing. For tests."""
-    with Site.make() as site:
-        site.start()
-        try:
-            Trials(site).count(operation)
-        except TierhostError as error:
-            return str(error)
-    return ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from tierhost.drills.kill_points import domains, pools, secrets, volumes
+from tierhost.drills.kill_points import domains, host_trials, pools, secrets, volumes
 from tierhost.ipc.errors import Code, TierhostError
 
 if TYPE_CHECKING:
@@ -12,7 +12,13 @@ if TYPE_CHECKING:
 
     from tierhost.drills.kill_points.operation import Operation
 
-OPERATIONS: Final = (*secrets.OPERATIONS, *pools.OPERATIONS, *volumes.OPERATIONS, *domains.OPERATIONS)
+OPERATIONS: Final[tuple[Operation, ...]] = (
+    *secrets.OPERATIONS,
+    *pools.OPERATIONS,
+    *volumes.OPERATIONS,
+    *domains.OPERATIONS,
+    *host_trials.OPERATIONS,
+)
 """In the order in which a sweep takes them."""
 
 

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from tierhost.drills.launcher.arming import Arming
+from tierhost.drills.launcher.host_watch import STOP, HostWatch
 from tierhost.drills.launcher.installing import install
 from tierhost.host.cli import main
 from tierhost.ipc.errors import TierhostError
@@ -24,7 +25,11 @@ def run(argv: list[str]) -> int:
         sys.stderr.write(f"error: {error}\n")
         return EXIT_USAGE
     install(arming)
-    return main(argv[2:])
+    host = HostWatch(arming)
+    host.install()
+    code = main(argv[2:])
+    host.over(STOP)
+    return code
 
 
 if __name__ == "__main__":

@@ -41,24 +41,24 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Arming:
-    """The file that the launcher is given: where the sheet and the socket are, and an order for the host itself."""
+    """The file that the launcher is given: where the sheet and the socket are, and which drivers' code to have ready."""
 
     sheet: Path
     news: Path
-    host: Order | None = None
+    preload: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, path: Path) -> Arming:
         """Read it. Raises BadArming."""
         try:
             raw = json.loads(path.read_text(encoding="utf-8"))
-            return cls(Path(raw["sheet"]), Path(raw["news"]), Order(**raw["host"]) if raw.get("host") else None)
+            return cls(Path(raw["sheet"]), Path(raw["news"]), tuple(raw.get("preload", ())))
         except (OSError, ValueError, TypeError, KeyError) as error:
-            raise BadArming(f"{path} is no arming file: {error}", hint="sheet, news, and perhaps host") from None
+            raise BadArming(f"{path} is no arming file: {error}", hint="it has sheet, news, and perhaps preload") from None
 
     def write(self, path: Path) -> None:
         """Write it."""
-        raw = {"sheet": str(self.sheet), "news": str(self.news), "host": asdict(self.host) if self.host else None}
+        raw = {"sheet": str(self.sheet), "news": str(self.news), "preload": list(self.preload)}
         path.write_text(json.dumps(raw), encoding="utf-8")
 
 

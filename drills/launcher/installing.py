@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 RUNTIME: Final = "workers/runtime/"
 WIRE: Final = "ipc/sockets.py"
 FIRST_VERB: Final = "state_initialize"
-DRIVERS: Final = ("secret", "storage", "qemu")
 
 
 class Watch:
@@ -75,7 +74,7 @@ def install(arming: Arming) -> None:
     from tierhost.workers.runtime.main import Worker  # noqa: PLC0415
     from tierhost.workers.runtime.serving import Serving  # noqa: PLC0415
 
-    for driver in DRIVERS:
+    for driver in arming.preload:
         # Every drill costs lives: what a spare would have to import is there before it is forked.
         importlib.import_module(f"tierhost.workers.{driver}.driver")
     watch = Watch(arming)

@@ -47,6 +47,11 @@ class Counted:
     times: dict[tuple[str, int], int] = field(default_factory=dict)
     _changed: bool = True
 
+    @property
+    def changed(self) -> bool:
+        """Whether the world has changed since the last point."""
+        return self._changed
+
     def effect(self) -> None:
         """The world has changed."""
         self._changed = True

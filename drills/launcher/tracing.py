@@ -24,10 +24,15 @@ def place(filename: str) -> str:
 
 
 class Tracer:
-    """Tells of every point in files below `parts` that the threads reach which trace with it."""
+    """Tells of every point in files below `parts` that the threads reach which trace with it.
 
-    def __init__(self, parts: tuple[str, ...], reached: Callable[[Point], None]) -> None:
+    Without `every_line` only the first line of each function counts, and the first line after each effect.
+    """
+
+    def __init__(self, parts: tuple[str, ...], reached: Callable[[Point], None], *, every_line: bool = True) -> None:
         self.parts = parts
+        self._every_line = every_line
+        self._entered = False
         self._reached = reached
         self._counted = Counted()
         self._places: dict[str, str] = {}
@@ -43,17 +48,35 @@ class Tracer:
             sys.settrace(None)
             sys.setprofile(None)
 
+    def take_hold(self, frame: FrameType | None) -> None:
+        """Watch this thread until `let_go`, and the functions that are under way in it."""
+        sys.setprofile(self._profile)
+        sys.settrace(self._enter)
+        while frame is not None:
+            local = self._enter(frame, "call", None)
+            if local is not None:
+                frame.f_trace = local
+            frame = frame.f_back
+
+    @staticmethod
+    def let_go() -> None:
+        """Watch no more."""
+        sys.settrace(None)
+        sys.setprofile(None)
+
     def _enter(self, frame: FrameType, event: str, _: object) -> Any:
         filename = frame.f_code.co_filename
         known = self._places.get(filename)
         if known is None:
             found = place(filename)
             known = self._places[filename] = found if found.startswith(self.parts) else ""
+        self._entered = bool(known)
         return self._line if known else None
 
     def _line(self, frame: FrameType, event: str, _: object) -> Any:
         path = self._places[frame.f_code.co_filename]
-        if event == "line":
+        if event == "line" and (self._every_line or self._entered or self._counted.changed):
+            self._entered = False
             point = self._counted.line(path, frame.f_lineno)
             if point is not None:
                 self._reached(point)

@@ -15,6 +15,8 @@ from tierhost.ipc.errors import DeadlineExceeded
 if TYPE_CHECKING:
     import argparse
 
+    from tierhost.host.shell.forking import Zygote
+
 SYSTEM_CONFIG = Path("/etc/tierhost/tierhost.toml")
 
 
@@ -23,6 +25,17 @@ def up(arguments: argparse.Namespace) -> int:
     config = arguments.config or default_config(arguments)
     if arguments.detach:
         return _detached(arguments, config)
+    # First of all: it has much to import, and a processor of its own for it.
+    from tierhost.host.shell.forking import Zygote
+
+    zygote = Zygote()
+    try:
+        return _run(arguments, config, zygote)
+    finally:
+        zygote.close()
+
+
+def _run(arguments: argparse.Namespace, config: Path | None, zygote: Zygote) -> int:
     from tierhost.host.config import Settings
     from tierhost.host.run import run_host
 
@@ -34,7 +47,7 @@ def up(arguments: argparse.Namespace) -> int:
         ready_fd=arguments.ready_fd,
         progress=sys.stderr.isatty() and not arguments.quiet,
     )
-    return run_host(settings)
+    return run_host(settings, zygote)
 
 
 def _detached(arguments: argparse.Namespace, config: Path | None) -> int:

@@ -20,9 +20,3 @@ def _lean() -> Any:
 
 
 multiprocess = _lean()
-
-
-def start_unattended(process: Any) -> None:
-    """Start a process that nobody but its own `join` reaps: by itself `multiprocess` reaps all who are dead at every start."""
-    process.start()
-    multiprocess.process._children.discard(process)  # noqa: SLF001 - there is no public way, and how a worker ended is read off its zombie

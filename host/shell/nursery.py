@@ -6,7 +6,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
-from tierhost.host.shell.processes import Zygote
+from tierhost.host.shell.forking import Zygote
 
 if TYPE_CHECKING:
     from tierhost.host.shell.equipment import Equipment
@@ -57,7 +57,8 @@ class Nursery:
         unborn = [body for body in processes.bodies.by_identity.values() if body.pid == 0]
         for body in unborn:
             processes.bodies.drop(body)
-        processes.zygote.close()
+        dead, processes.zygote = processes.zygote, Zygote()
+        dead.close()
         # One that never got as far as a child may have died of what it preloads: that saves memory, and is not needed.
-        processes.zygote = Zygote(processes.zygote.preload if processes.zygote.bore else ())
+        processes.zygote.begin(dead.preload if dead.bore else ())
         return unborn

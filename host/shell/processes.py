@@ -4,27 +4,20 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import msgpack
-
-from tierhost.host.shell import cgroups, procfs, zygote
-from tierhost.host.shell.forks import multiprocess
-from tierhost.ipc.limits import ORDER_BYTES_MAX
+from tierhost.host.shell import cgroups, procfs
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tierhost.host.catalog import Manifest
     from tierhost.host.shell.cgroups import Fence
+    from tierhost.host.shell.forking import Zygote
     from tierhost.host.shell.lives import Life
     from tierhost.ipc.paths import Root
-
-WORKER_ENTRY = "tierhost.workers.runtime.main:live"
-"""What a forked child runs. A string: the host never imports workers."""
 
 LOG_BYTES_EMPTY = 0
 OLD_LOGS_MAX = 100
@@ -90,53 +83,6 @@ class Bodies:
         return [body for body in self.by_identity.values() if not body.driver and body.warm == warm and not body.exited]
 
 
-class Zygote:
-    """The host's end of the pair to the process that forks. One at a time; `start` again when it died."""
-
-    def __init__(self, preload: tuple[str, ...] = ()) -> None:
-        self.preload = preload
-        self.bore = False
-        self.channel, self.pid, self.pidfd = self._start()
-
-    def _start(self) -> tuple[socket.socket, int, int]:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        for end in (ours, theirs):
-            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, ORDER_BYTES_MAX * 2)
-        process = multiprocess.get_context("fork").Process(
-            target=zygote.serve, args=(theirs, self.preload, WORKER_ENTRY), name="tierhost-zygote", daemon=False
-        )
-        process.start()
-        theirs.close()
-        ours.setblocking(False)
-        return ours, process.pid, os.pidfd_open(process.pid)
-
-    def order(self, words: dict[str, Any]) -> bool:
-        """Ask for one fork. False: the zygote does not take orders just now (dead, or very far behind)."""
-        try:
-            self.channel.send(msgpack.packb(words))
-        except OSError:
-            return False
-        return True
-
-    def hear(self) -> list[tuple[dict[str, Any], int]]:
-        """Return what it said since, each with the pidfd that came along (or -1)."""
-        words: list[tuple[dict[str, Any], int]] = []
-        while True:
-            try:
-                data, fds, _, _ = socket.recv_fds(self.channel, ORDER_BYTES_MAX, 1)
-            except (BlockingIOError, ConnectionResetError):
-                return words
-            if not data:
-                return words
-            words.append((msgpack.unpackb(data), fds[0] if fds else -1))
-            self.bore = True
-
-    def close(self) -> None:
-        """Let it go: it exits when it sees our end closed."""
-        self.channel.close()
-        os.close(self.pidfd)
-
-
 class Processes:
     """Gives drivers a process and takes it away again. Called by the loop only; decides nothing about drivers."""
 
@@ -169,8 +115,7 @@ class Processes:
             "host_pid": os.getpid(),
             "log": str(body.log),
         }
-        name = f"tierhost-{body.warm or 'spare'}"
-        words = {"serial": serial, "name": name, "cgroup": body.cgroup, "log": str(body.log), "launch": launch}
+        words = {"serial": serial, "cgroup": body.cgroup, "log": str(body.log), "launch": launch}
         if not self.zygote.order(words):
             return None
         self.bodies.add(body)

@@ -11,31 +11,29 @@ import socket
 import sys
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import msgpack
 
-from tierhost.host.shell.forks import multiprocess, start_unattended
 from tierhost.ipc.limits import ORDER_BYTES_MAX
-
-if TYPE_CHECKING:
-    from multiprocess.context import ForkProcess
 
 REAP_AFTER_S = 0.02
 """A zombie says how it died to whoever looks; the host gets a moment to look before it is reaped."""
 
 EXIT_ENTRY_FAILED = 70
+EXIT_NEVER_WORKER = 1
 
 FIRST_FD = 3
 """Below it are stdin, stdout and stderr."""
 
 
-def serve(channel: socket.socket, preload: tuple[str, ...], entry: str) -> NoReturn:
+def serve(channel: socket.socket, entry: str) -> NoReturn:
     """Fork a child for each order that comes over `channel`, until the host closes it.
 
     Run as the target of one `multiprocess` process, started by the host before it opens any socket or thread of its
-    own. `entry` is "module:function"; the child calls it with the order's `launch` map and never returns. Answers to
-    the host: `{"born": serial, "pid": pid}` with a pidfd, `{"gone": serial, "status": n}` once it was reaped.
+    own. `entry` is "module:function"; the child calls it with the order's `launch` map and never returns. The first word
+    is `{"preload": [module, ...]}`, each other one an order. Answers to the host: `{"born": serial, "pid": pid}` with a
+    pidfd, `{"gone": serial, "status": n}` once it was reaped.
     """
     channel.settimeout(None)
     _close_all_but(channel.fileno())
@@ -45,7 +43,7 @@ def serve(channel: socket.socket, preload: tuple[str, ...], entry: str) -> NoRet
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     importlib.import_module(entry.partition(":")[0])
-    for name in preload:
+    for name in _hear(channel)["preload"]:
         # A module that is not there is missed by the driver that needs it, and said by that driver.
         with suppress(ImportError):
             importlib.import_module(name)
@@ -56,8 +54,20 @@ def serve(channel: socket.socket, preload: tuple[str, ...], entry: str) -> NoRet
     _loop(channel, entry)
 
 
+def _hear(channel: socket.socket) -> dict[str, Any]:
+    """Return the host's next word. Does not return if the host is gone: workers are not ours to end, the next one adopts them."""
+    try:
+        data = channel.recv(ORDER_BYTES_MAX)
+    except ConnectionResetError:
+        data = b""
+    if not data:
+        os._exit(0)
+    words: dict[str, Any] = msgpack.unpackb(data)
+    return words
+
+
 def _loop(channel: socket.socket, entry: str) -> NoReturn:
-    children: dict[int, tuple[int, ForkProcess]] = {}
+    children: dict[int, tuple[str, int]] = {}
     poll = select.poll()
     poll.register(channel, select.POLLIN)
     zombies: dict[int, float] = {}
@@ -73,32 +83,36 @@ def _loop(channel: socket.socket, entry: str) -> NoReturn:
                 poll.unregister(fd)
                 zombies[fd] = time.monotonic() + REAP_AFTER_S
                 continue
-            try:
-                data = channel.recv(ORDER_BYTES_MAX)
-            except ConnectionResetError:
-                data = b""
-            if not data:
-                # The host is gone. The workers are not ours to end: the next host adopts them.
-                os._exit(0)
-            pidfd, serial, child = _fork(channel, msgpack.unpackb(data), entry)
-            children[pidfd] = (serial, child)
+            order = _hear(channel)
+            pid = _fork(channel, order, entry)
+            # Nobody but us can reap it, so this pid cannot have been given to another process yet.
+            pidfd = os.pidfd_open(pid)
+            _tell(channel, {"born": order["serial"], "pid": pid}, pidfd)
+            children[pidfd] = (order["serial"], pid)
             poll.register(pidfd, select.POLLIN)
 
 
-def _fork(channel: socket.socket, order: dict[str, Any], entry: str) -> tuple[int, int, ForkProcess]:
-    child = multiprocess.get_context("fork").Process(target=_become, args=(channel, order, entry), name=order["name"])
-    start_unattended(child)
-    # Nobody but us can reap it, so this pid cannot have been given to another process yet.
-    pidfd = os.pidfd_open(child.pid)
-    _tell(channel, {"born": order["serial"], "pid": child.pid}, pidfd)
-    return pidfd, order["serial"], child
+def _fork(channel: socket.socket, order: dict[str, Any], entry: str) -> int:
+    """Fork one child; only the parent returns.
+
+    A plain fork: what `multiprocess` does around one copies 150 pages more in each child, and 1 ms before it serves.
+    """
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        _become(channel, order, entry)
+    finally:
+        # Here only with an exception. This is the child: nothing may climb out into the parent's loop.
+        sys.excepthook(*sys.exc_info())
+        sys.stderr.flush()
+        os._exit(EXIT_NEVER_WORKER)
 
 
-def _reap(channel: socket.socket, pidfd: int, serial: int, child: ForkProcess) -> None:
-    child.join()
+def _reap(channel: socket.socket, pidfd: int, serial: str, pid: int) -> None:
+    _, status = os.waitpid(pid, 0)
     os.close(pidfd)
-    _tell(channel, {"gone": serial, "status": child.exitcode})
-    child.close()
+    _tell(channel, {"gone": serial, "status": os.waitstatus_to_exitcode(status)})
 
 
 def _tell(channel: socket.socket, words: dict[str, Any], *fds: int) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
+from _blake2 import blake2b  # hashlib would load all of OpenSSL for it
 from typing import TYPE_CHECKING, Final
 
 from tierhost.workers.qemu.disk_xml import boot_order
@@ -88,7 +88,7 @@ def _interface(interface: Element, uuid: str, number: int) -> Interface:
 
 
 def _address(uuid: str, number: int) -> str:
-    digest = hashlib.blake2b(f"{uuid} {number}".encode(), digest_size=3).hexdigest()
+    digest = blake2b(f"{uuid} {number}".encode(), digest_size=3).hexdigest()
     return f"52:54:00:{digest[:2]}:{digest[2:4]}:{digest[4:]}"
 
 

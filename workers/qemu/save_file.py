@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import os
 import struct
+from _blake2 import blake2b  # hashlib would load all of OpenSSL for it
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -89,4 +89,4 @@ def _about(fd: int) -> About:
 
 
 def _digest(body: bytes) -> bytes:
-    return hashlib.blake2b(body, digest_size=DIGEST_BYTES).digest()
+    return blake2b(body, digest_size=DIGEST_BYTES).digest()

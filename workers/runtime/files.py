@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Final
 
 PRIVATE_MODE: Final = 0o600
+PRIVATE_FOLDER_MODE: Final = 0o700
+PARENT_MODE: Final = 0o777
+"""Of folders that are only on the way, less the umask, as mkdir -p has it."""
 
 EVIDENCE_MAX: Final = 3
 """Damaged versions of one file that are kept beside it; the oldest makes room."""
@@ -30,6 +33,23 @@ def write_file(path: Path, content: bytes) -> None:
         os.close(descriptor)
     fresh.replace(path)
     sync_folder(path.parent)
+
+
+def make_folder(folder: Path, mode: int = PRIVATE_FOLDER_MODE) -> None:
+    """Make a folder, and what is missing above it, with their names on disk on return. One that is there is left alone.
+
+    What is in a folder is synced in vain as long as the folder's own name is not. Raises OSError.
+    """
+    try:
+        folder.mkdir(mode=mode)
+    except FileExistsError:
+        if not folder.is_dir():
+            raise
+        return
+    except FileNotFoundError:
+        make_folder(folder.parent, PARENT_MODE)
+        folder.mkdir(mode=mode, exist_ok=True)
+    sync_folder(folder.parent)
 
 
 def sync_folder(folder: Path) -> None:

@@ -13,6 +13,7 @@ from tierhost.ipc.failures import failure_of
 from tierhost.ipc.wires import Gate
 from tierhost.workers.runtime import calling
 from tierhost.workers.runtime.contract import Context, InitResult, Skip, StateDriver
+from tierhost.workers.runtime.files import make_folder
 from tierhost.workers.runtime.guard import Outcome, guarded
 from tierhost.workers.runtime.jobs import Jobs
 from tierhost.workers.runtime.loading import offers
@@ -73,7 +74,7 @@ class Life:
     def _build(self, driver_class: type[StateDriver]) -> None:
         state_dir, run_dir = self._root.driver_state(self.name), self._root.driver_run(self.name)
         for folder in (state_dir, run_dir):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(folder)
         boot_id = self.spec["boot_id"]
         context = Context(
             name=self.name,
@@ -165,6 +166,14 @@ class Life:
             f"driver {self.name}", str(outcome.error or f"objects returned {outcome.value!r:.100}, expected a map")
         )
         return {}
+
+    def close(self) -> None:
+        """Let go of what was opened. For a life whose process goes on: a rehearsal."""
+        self.door.close()
+        self.outbox.close()
+        if self._driver is not None:
+            self._driver.context.persistent.close()
+            self._driver.context.run.close()
 
     def serve(self, admitted: Admitted) -> bytes | None:
         """Begin a call; see Serving.serve."""

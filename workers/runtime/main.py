@@ -33,6 +33,7 @@ from tierhost.workers.runtime.life import Life
 from tierhost.workers.runtime.loading import load
 from tierhost.workers.runtime.outbox import in_other_words
 from tierhost.workers.runtime.pulse import Pulse
+from tierhost.workers.runtime.rehearsal import rehearse
 from tierhost.workers.runtime.session import Session, Stage
 from tierhost.workers.runtime.timers import Timers
 
@@ -86,6 +87,7 @@ class Worker:
         self._warm: Outcome | None = None
         self._timers = Timers()
         self._pulse: Pulse | None = None
+        self._rehearsed = False
 
     def _line_to_host(self) -> Line:
         line = self._sockets.line(self._root.host_socket, identity=self._launch["identity"])
@@ -124,7 +126,12 @@ class Worker:
         return self._host_fd in self._poller.poll(0)
 
     def _turn(self) -> None:
-        for ready in self._poller.poll(HELLO_PERIOD_S if self._orphaned_s is not None else self._timers.wait_s(BEAT_PERIOD_S)):
+        moved = self._poller.poll(HELLO_PERIOD_S if self._orphaned_s is not None else self._timers.wait_s(BEAT_PERIOD_S))
+        if not moved and not self._rehearsed and self._session.stage is Stage.PARKED:
+            # Nobody wants this spare just now.
+            self._rehearsed = True
+            rehearse(self._root.rehearsal(self._launch["identity"].decode()))
+        for ready in moved:
             life = self._life
             if ready is self._control:
                 self._read_control()

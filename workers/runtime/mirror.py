@@ -8,7 +8,7 @@ import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from tierhost.workers.runtime.files import evidence_path, sync_folder
+from tierhost.workers.runtime.files import evidence_path, make_folder, sync_folder
 from tierhost.workers.runtime.rows import SEAL_KEY, Changes, Copy, Key, Row, Rows, Seal, raw_row
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ class Mirror:
         """
         fresh = Path(f"{self.path}.new")
         try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(self.path.parent)
             _build(fresh, rows, seal)
             self._set_aside()
             fresh.replace(self.path)

@@ -93,6 +93,10 @@ class Outbox:
 
     # From the loop.
 
+    def close(self) -> None:
+        """Give the eventfd back."""
+        os.close(self.wake_fd)
+
     def drain(self) -> None:
         """Take the wake-ups."""
         try:

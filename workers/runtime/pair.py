@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from tierhost.workers.runtime import rows as pure
-from tierhost.workers.runtime.files import evidence_path, write_file
+from tierhost.workers.runtime.files import evidence_path, sync_folder, write_file
 from tierhost.workers.runtime.mirror import Mirror, MirrorFailed
 from tierhost.workers.runtime.rows import Copy, Key, Row, Rows, Seal
 
@@ -196,6 +196,9 @@ class Pair:
 
     def _write_mark(self, told: str) -> None:
         try:
+            if not self._settled:
+                # a life that was killed may have made the folder and not have come to sync its name
+                sync_folder(self._marker.parent.parent)
             if self._marker.is_dir():
                 self._marker.replace(evidence_path(self._marker))
             write_file(self._marker, self._mark(self.store_id))

@@ -21,6 +21,7 @@ from tierhost.ipc.failures import error_of
 from tierhost.ipc.messages import Failure, Happened, Reply, Request
 from tierhost.workers.runtime import calling
 from tierhost.workers.runtime.contract import Context, InitResult, Skip, StateDriver
+from tierhost.workers.runtime.files import make_folder
 from tierhost.workers.runtime.jobs import Jobs
 from tierhost.workers.runtime.loading import offers
 from tierhost.workers.runtime.outbox import Outbox
@@ -127,7 +128,7 @@ def make_context(
     jobs = Jobs()
     state_dir, run_dir = folder / "state", folder / "run"
     for place in (state_dir, run_dir):
-        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(place)
     persistent, run = Store.open(state_dir, "persistent", boot_id=None), Store.open(run_dir, "run", boot_id=boot_id)
     try:
         for store in (persistent, run):

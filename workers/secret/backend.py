@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import os
 import resource
+from _blake2 import blake2b  # hashlib would load all of OpenSSL for it
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from tierhost.workers.runtime.contract import Code, DriverError
-from tierhost.workers.runtime.files import evidence_path, write_file
+from tierhost.workers.runtime.files import evidence_path, make_folder, write_file
+from tierhost.workers.secret.openssl import AESGCM, KEY_BYTES, NONCE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-KEY_BYTES: Final = 32
-NONCE_BYTES: Final = 12
 CHECK_BYTES: Final = 8
 CREDENTIAL_BYTES_MAX: Final = 1 << 16
 KEY_FILES: Final = ("master.key", "master.key.copy")
@@ -30,9 +28,6 @@ CREDENTIAL: Final = "master-key"
 OTHERS_BITS: Final = 0o077
 PR_SET_DUMPABLE: Final = 4
 _LIBC: Final = ctypes.CDLL(None, use_errno=True)
-
-# The first cipher of a process takes 2 ms: OpenSSL looks its algorithms up. A spare has the time, a life does not.
-AESGCM(bytes(KEY_BYTES)).encrypt(bytes(NONCE_BYTES), b"", None)
 
 
 class NoKey(DriverError):
@@ -160,7 +155,7 @@ def _from_credential(path: Path) -> bytes:
     if not data:
         raise NoKey("the credential is empty", subject=str(path), hint="give the service a master-key credential with content")
     # Any secret text is good enough for a person; the cipher wants 32 bytes.
-    return data if len(data) == KEY_BYTES else hashlib.blake2b(data, digest_size=KEY_BYTES).digest()
+    return data if len(data) == KEY_BYTES else blake2b(data, digest_size=KEY_BYTES).digest()
 
 
 def _read(path: Path) -> bytes | None:
@@ -189,12 +184,12 @@ def _read(path: Path) -> bytes | None:
 
 
 def _check(key: bytes) -> bytes:
-    return hashlib.blake2b(key, digest_size=CHECK_BYTES, person=b"tierhost-key").digest()
+    return blake2b(key, digest_size=CHECK_BYTES, person=b"tierhost-key").digest()
 
 
 def _replace(path: Path, key: bytes) -> str:
     """Write one of the two files, and say what was wrong with it; what stood there is kept beside it. Raises OSError."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(path.parent)
     told = "was missing"
     if os.path.lexists(path):
         told = "was damaged, or held another key"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 import select
 import time
+from _blake2 import blake2b  # hashlib would load all of OpenSSL for it
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
@@ -43,7 +43,7 @@ class Acts:
 
         The caller has the object's job lock, so whoever else holds this one is of an earlier life.
         """
-        path = self._folder / f"{hashlib.sha1(label.encode(), usedforsecurity=False).hexdigest()[:20]}.lock"
+        path = self._folder / f"{blake2b(label.encode(), digest_size=10).hexdigest()}.lock"
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         still_held = True
         try:

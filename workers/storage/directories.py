@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from tierhost.workers.runtime.contract import Code, DriverError
+from tierhost.workers.runtime.files import make_folder, sync_folder
 
 if TYPE_CHECKING:
     from tierhost.workers.storage.pool_xml import Permissions, PoolDefinition
@@ -49,7 +51,7 @@ def make_directory(definition: PoolDefinition) -> None:
     """Make the directory with its parents; one that is there already gets owner and mode if they are given."""
     path = definition.target
     try:
-        os.makedirs(path, mode=POOL_MODE_DEFAULT, exist_ok=True)
+        make_folder(Path(path), POOL_MODE_DEFAULT)
         apply_permissions(path, definition.permissions)
     except OSError as error:
         raise DriverError(f"cannot make {path}: {error.strerror}", code=Code.SYSTEM_ERROR, subject=subject(definition)) from None
@@ -70,6 +72,7 @@ def remove_directory(definition: PoolDefinition) -> None:
     """Remove the directory if it is empty; one that is gone already is fine."""
     try:
         os.rmdir(definition.target)
+        sync_folder(Path(definition.target).parent)
     except FileNotFoundError:
         return
     except OSError as error:

@@ -1,1 +1,1 @@
-"""Unit tests: they mirror the source."""
+"""Drills, piece by piece: mirrors the folder `drills`."""

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tierhost.host.core.events import Event as Fact
-    from tierhost.host.shell.processes import Zygote
+    from tierhost.host.shell.forking import Zygote
     from tierhost.ipc.messages import Message
     from tierhost.ipc.sockets import Door, Loudspeaker, Poller, Sockets
 

@@ -33,7 +33,7 @@ def shell(tmp_path: Path) -> Iterator[FakeShell]:
 class FakeZygoteProcess:
     """What replaces a zygote that died."""
 
-    def __init__(self, preload: tuple[str, ...] = ()) -> None:
+    def begin(self, preload: tuple[str, ...]) -> None:
         self.preload = preload
 
 

@@ -30,16 +30,17 @@ class Nest:
     def __init__(self, folder: Path, preload: tuple[str, ...] = ()) -> None:
         self.channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         context = multiprocess.get_context("fork")
-        self.process = context.Process(target=zygote.serve, args=(theirs, preload, ENTRY))
+        self.process = context.Process(target=zygote.serve, args=(theirs, ENTRY))
         self.process.start()
         theirs.close()
         self.channel.settimeout(PATIENCE_MS / 1000)
+        self.channel.send(msgpack.packb({"preload": list(preload)}))
         self.folder = folder
         self.children: list[int] = []
 
     def order(self, serial: str, cgroup: str = "", **launch: Any) -> None:
         log = str(self.folder / f"{serial}.log")
-        words = {"serial": serial, "name": serial, "cgroup": cgroup, "log": log, "launch": launch}
+        words = {"serial": serial, "cgroup": cgroup, "log": log, "launch": launch}
         self.channel.send(msgpack.packb(words))
 
     def hear(self) -> tuple[dict[str, Any], list[int]]:

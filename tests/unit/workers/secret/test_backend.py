@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tierhost.workers.secret.backend import KEY_BYTES, KEY_FILES, AesGcmVault, MasterKey, NoKey, NotOurs, ShutVault, master_key
+from tierhost.workers.secret.backend import KEY_FILES, AesGcmVault, MasterKey, NoKey, NotOurs, ShutVault, master_key
+from tierhost.workers.secret.openssl import KEY_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

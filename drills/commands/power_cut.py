@@ -1,0 +1,91 @@
+"""rebuilds every disk that a power cut may leave of a driver's work, starts on each and judges; exit code 0, 1 or 3."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from tierhost.drills.power_cut import subjects
+from tierhost.drills.power_cut.operations import without_syncs
+from tierhost.drills.power_cut.recording import Recording, first_words
+from tierhost.drills.power_cut.trying import Count, bench
+from tierhost.ipc.errors import TierhostError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+NUMBERS: Final = ("operations", "cuts", "steps", "states", "disks", "lost", "torn")
+SUMMED: Final = ("states", "disks", "lost", "torn")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of this command."""
+    parser.add_argument("subjects", nargs="*", metavar="SUBJECT", help=f"who: {', '.join(subjects.NAMES)} (default: all)")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="take only each N-th cut (default: all)")
+    parser.add_argument("--steps", type=int, metavar="N", help="take only the first N changes (default: all)")
+    parser.add_argument("--seed", type=int, default=1, help="of the choices that are made by chance (default: 1)")
+    parser.add_argument("--without-syncs", action="store_true", help="judge the same work as if it never synced: must fail")
+    parser.add_argument("--format", choices=("text", "json"), default="text")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run it. Returns 0 if nothing was lost and nothing torn, 1 otherwise."""
+    if arguments.every < 1:
+        raise subjects.NoSubject("--every takes 1 or more", hint="1 takes every cut")
+    chosen = [subjects.subject(name) for name in arguments.subjects or subjects.NAMES]
+    rows: list[dict[str, Any]] = []
+    for subject in chosen:
+        began_s = time.monotonic()
+        with bench(subject) as place:
+            recording = place.record()
+            if arguments.steps is not None:  # before a step and after it something is said, and once at the start
+                recording = first_words(recording, 1 + 2 * arguments.steps)
+            if arguments.without_syncs:
+                recording = Recording(recording.begin, without_syncs(recording.operations))
+            count = place.try_all(recording, seed=arguments.seed, every=arguments.every)
+        rows.append(count.told() | {"seconds": round(time.monotonic() - began_s, 1)})
+        if arguments.format == "text":
+            say(subject.title, count)
+    wrong = sum(row["lost"] + row["torn"] for row in rows)
+    if arguments.format == "json":
+        print(json.dumps({"summary": _summary(rows, arguments), "subjects": rows}, indent=2))
+    else:
+        _table(rows)
+    return 1 if wrong else 0
+
+
+def say(title: str, count: Count) -> None:
+    """Tell what went wrong with one subject."""
+    print(f"{count.subject}: {title}", flush=True)
+    for one in count.found:
+        print(f"  after {one.crash.cut} operations ({one.allowed.title}), kept: {one.crash.kept}")
+        for line in (*one.wrong.lost, *one.wrong.torn):
+            print(f"    {line}")
+
+
+def _summary(rows: Iterable[dict[str, Any]], arguments: argparse.Namespace) -> dict[str, Any]:
+    sums: dict[str, Any] = {name: sum(row[name] for row in rows) for name in SUMMED}
+    verdict = "BROKEN" if sums["lost"] or sums["torn"] else "HELD" if sums["states"] else "UNKNOWN"
+    return sums | {"verdict": verdict, "seed": arguments.seed, "every": arguments.every}
+
+
+def _table(rows: list[dict[str, Any]]) -> None:
+    table = [("subject", *NUMBERS), *((row["subject"], *(str(row[name]) for name in NUMBERS)) for row in rows)]
+    widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
+    for line in table:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    states, lost, torn = (sum(row[name] for row in rows) for name in ("states", "lost", "torn"))
+    print(f"{states} states tried, {lost} lost something that was acknowledged, {torn} were torn")
+
+
+if __name__ == "__main__":
+    made = argparse.ArgumentParser(prog="tierhost drill power-cut", description=__doc__)
+    configure(made)
+    try:
+        sys.exit(run(made.parse_args()))
+    except TierhostError as refused:
+        print(f"error: {refused}", file=sys.stderr)
+        sys.exit(1)

@@ -1,0 +1,1 @@
+"""Campaigns, without running any: plans, outcomes, counting."""
