@@ -21,10 +21,8 @@ from tierhost.ipc.frames import LENGTH
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tierhost.drills.borrowing import Between
-
 WAYS: Final = ("drop", "delay", "duplicate", "truncate", "garbage", "cut")
-"""As on the wire to a client; "cut" ends the connection. One request at a time is under way: none is out of order."""
+"""As on the wire to a client; "cut" ends the connection. One request at a time: none is out of order."""
 
 HELD_S: Final = 0.25
 LOOK_S: Final = 0.002
@@ -86,17 +84,17 @@ class Link(Leashed):
                 with between(caller, callee, door) as link:
                     ends = link.pending(to_callee=self.side == REQUEST)
                     if ends is not None:
-                        return self._tamper(link, *ends, receiver)
+                        return self._tamper(*ends, receiver)
                 select.select([], [], [], LOOK_S)
         finally:
             with suppress(ProcessLookupError):
                 os.kill(receiver, signal.SIGCONT)
         return ""
 
-    def _tamper(self, link: Between, reader: socket.socket, writer: socket.socket, receiver: int) -> str:
+    def _tamper(self, reader: socket.socket, writer: socket.socket, receiver: int) -> str:
         where = f"{self.whom} -> {self.peer}"
         if self.way == "cut":
-            for end in (*link.callers, *link.callees):
+            for end in (reader, writer):
                 with suppress(OSError):
                     end.shutdown(socket.SHUT_RDWR)
             return f"{where}: the connection was ended with a {self.side} on it"
