@@ -23,8 +23,6 @@ pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="strace i
 SAMPLES = {"store": 40, "run-store": 160, "run-store-next-boot": 160, "secret": 40, "storage": 40}
 """Each so-manyth cut; what a subject said is always cut after."""
 
-COMMAND = "tierhost.drills.commands.power_cut"
-
 PROGRAM = """
 import os, sys
 from tierhost.workers.runtime.files import write_file
@@ -91,7 +89,7 @@ def test_planted_bug_a_program_that_does_not_sync_is_convicted(name: str) -> Non
 
 @pytest.mark.slow
 def test_the_command_prints_what_it_tried_and_its_verdict_is_its_exit_code() -> None:
-    argv = [sys.executable, "-m", COMMAND, "secret", "--every", "3", "--steps", "2", "--format", "json"]
+    argv = [sys.executable, "-m", "tierhost.drills", "power-cut", "secret", "--every", "3", "--steps", "2", "--format", "json"]
     held = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=True)
     summary = json.loads(held.stdout)["summary"]
     assert summary["verdict"] == "HELD"
