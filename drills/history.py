@@ -95,7 +95,7 @@ class Probed:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """One run of one drill."""
+    """One run of one drill. `control` are the calls of the same load on the same site without faults, if such a run was made."""
 
     drill: str
     target: str
@@ -103,6 +103,7 @@ class History:
     began_s: float
     ended_s: float
     calls: tuple[Call, ...] = ()
+    control: tuple[Call, ...] = ()
     strikes: tuple[Strike, ...] = ()
     journal: tuple[Journaled, ...] = ()
     looks: tuple[Look, ...] = ()

@@ -5,14 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass, field
-from random import Random
 from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 from tierhost.drills.history import History, Probed
 from tierhost.drills.hypothesis import probe_all
 from tierhost.drills.load import Stream
 from tierhost.drills.recording import Recorder
-from tierhost.drills.striking import Striker, chosen
+from tierhost.drills.striking import Striker, settle
 from tierhost.ipc.errors import TierhostError
 
 if TYPE_CHECKING:
@@ -82,11 +81,9 @@ class Run:
     # Before.
 
     def _arm(self, start: threading.Event) -> None:
-        rng = Random(self.seed)  # noqa: S311  # it is to be repeated, not to be secret
         drivers = tuple(row["name"] for row in self._looks[-1].status.get("drivers", ()))
-        for number, fault in enumerate(self.drill.faults, 1):
-            settled = chosen(fault, drivers, rng)
-            self._strikers.append(Striker.make(number, settled, self.target, self.recorder, start))
+        for number, fault in enumerate(settle(self.drill.faults, drivers, self.seed), 1):
+            self._strikers.append(Striker.make(number, fault, self.target, self.recorder, start))
 
     def _steady(self, label: str, limit_s: float) -> bool:
         """Ask the probes until all hold or the time is over; keep the last answers."""

@@ -127,6 +127,7 @@ SCHEMA: Final[Schema] = {
                 "of the run",
                 {
                     "pace_s": _seconds("pause between two of the drill's own calls"),
+                    "config": _text("the configuration of the host, as `tierhost up --config` reads it"),
                     "host": _list("options of `tierhost up`", {"type": "string"}),
                 },
             ),

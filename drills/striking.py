@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
 from tierhost.drills.faults import BadPlan, table
@@ -14,7 +16,7 @@ from tierhost.drills.points import text_of
 from tierhost.ipc.errors import TierhostError
 
 if TYPE_CHECKING:
-    from random import Random
+    from collections.abc import Sequence
 
     from tierhost.drills.faults import Striking
     from tierhost.drills.gates import Gate
@@ -30,8 +32,18 @@ point, by the seed; so long it may take until the point is reached."""
 ANY_WORKER: Final = "any worker"
 
 
+def settle(faults: Sequence[Fault], drivers: tuple[str, ...], seed: int) -> list[Fault]:
+    """Settle what a plan leaves to its seed. Each fault has its own chance: leaving one out changes nothing for the others."""
+    settled = []
+    for place, fault in enumerate(faults):
+        twins = list(faults[:place]).count(fault)
+        words = f"{seed} {fault.kind} {fault.target} {text_of(fault.point)} {sorted(fault.options)} {twins}"
+        settled.append(chosen(fault, drivers, Random(words)))  # noqa: S311  # it is to be repeated, not to be secret
+    return settled
+
+
 def chosen(fault: Fault, drivers: tuple[str, ...], rng: Random) -> Fault:
-    """Settle what a plan leaves to its seed: which worker, and how long after the point."""
+    """Settle one: which worker, and how long after the point."""
     options = dict(fault.options)
     jitter_s = float(options.pop("jitter_s", 0.0))
     options["wait_s"] = round(rng.uniform(0.0, jitter_s), 6) if jitter_s else 0.0
@@ -94,8 +106,11 @@ class Striker:
         except (TierhostError, OSError) as error:
             self._strike = replace(self._strike, proof=f"{type(error).__name__}: {error}")
             return
-        if self._heal_after_s is not None:
-            threading.Event().wait(self._heal_after_s)
+        if self._heal_after_s is None:
+            return
+        threading.Event().wait(self._heal_after_s)
+        with suppress(TierhostError, OSError):
+            # What does not heal now (a host that another fault kills while it starts) is healed when all is over.
             self.heal()
 
     def wait(self, deadline_s: float) -> bool:

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import errno
 import select
 import socket
 import struct
 import time
 from collections import deque
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from tierhost.ipc.credentials import PeerCredentials
-from tierhost.ipc.endpoints import inode_of, make_way, private_files
+from tierhost.ipc.doors import Door
 from tierhost.ipc.frames import TooLarge, Unframer, framed
 from tierhost.ipc.limits import FRAME_BYTES_MAX
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from typing import Self
 
 CREDENTIALS: Final = struct.Struct("3i")
 TIMEVAL: Final = struct.Struct("ll")
-BACKLOG: Final = 128
 ACCEPTED_PER_LOOK_MAX: Final = 64
 CONNECTIONS_MAX: Final = 1024
 """Callers that one life has at the same time, a thread each; the next one is turned away."""
@@ -67,19 +65,9 @@ class Gate:
         self.path = str(path)
         self.malformed = 0
         self.malformed_by: PeerCredentials | None = None
-        self._listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-        try:
-            make_way(self.path)
-            with private_files():
-                self._listening.bind(self.path)
-            self._listening.listen(BACKLOG)
-        except OSError as error:
-            self._listening.close()
-            error.filename = error.filename or self.path
-            raise
-        self._inode = inode_of(self.path)
+        self._door = Door(self.path)
         self._epoll = select.epoll()
-        self._epoll.register(self._listening, select.EPOLLIN)
+        self._epoll.register(self._door, select.EPOLLIN)
         self._by_fd: dict[int, _Connection] = {}
         self._by_number: dict[bytes, _Connection] = {}
         self._numbers = 0
@@ -126,19 +114,12 @@ class Gate:
 
     def _accept(self) -> None:
         for _ in range(ACCEPTED_PER_LOOK_MAX):
-            try:
-                raw, _ = self._listening.accept()
-            except BlockingIOError:
+            raw = self._door.accept()
+            if raw is None:
                 return
-            except OSError as error:
-                # It is gone already, or we have no descriptors left: it will be told by the end of its connection.
-                if error.errno in {errno.ECONNABORTED, errno.EMFILE, errno.ENFILE}:
-                    return
-                raise
             if len(self._by_fd) >= CONNECTIONS_MAX:
                 raw.close()
                 continue
-            raw.setblocking(False)
             self._numbers += 1
             connection = _Connection(raw, self._numbers.to_bytes(8, "big"))
             self._by_fd[raw.fileno()] = self._by_number[connection.number] = connection
@@ -204,10 +185,8 @@ class Gate:
         """Close it, and take its path away unless somebody else has it by now. What was sent is still delivered."""
         for connection in list(self._by_fd.values()):
             self._let_go(connection)
-        self._listening.close()
+        self._door.close()
         self._epoll.close()
-        if inode_of(self.path) == self._inode:
-            Path(self.path).unlink(missing_ok=True)
 
 
 class Wire:

@@ -187,7 +187,12 @@ def _moving(row: dict[str, Any]) -> str:
 
 def make(folder: Path, drill: Drill) -> OurHost:
     """Make a host for one drill. Tests and the command line reach it by its name."""
-    return OurHost(folder, options=tuple(drill.options.get("host", ())))
+    options = list(drill.options.get("host", ()))
+    if drill.options.get("config"):
+        config = folder / "tierhost.toml"
+        config.write_text(drill.options["config"], encoding="utf-8")
+        options += ["--config", str(config)]
+    return OurHost(folder, options=options)
 
 
 TARGETS: Final = {"ours": make}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tests.benchmarks import definitions, libvirtd
 from tests.benchmarks.figures import MS, Bar, Entry, Skipped, compare
-from tests.benchmarks.libvirtd import PrivateLibvirtd
+from tests.benchmarks.libvirtd import MeasuredLibvirtd
 from tests.benchmarks.site import Site, listed
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def run(setting: Setting) -> list[Entry | Skipped]:
     site.wait_ready()
     with site.client() as client:
         site.fill(client, WANTED)
-    with PrivateLibvirtd(setting.folder / "libvirt") as peer:
+    with MeasuredLibvirtd(setting.folder / "libvirt") as peer:
         peer.start()
         peer.fill(WANTED, setting.folder / "pools")
         ours: list[dict[str, float]] = []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tests.benchmarks import definitions, libvirtd
 from tests.benchmarks.cold_start import LIBVIRTD, in_parts
 from tests.benchmarks.figures import MS, Bar, Entry, Skipped, compare
-from tests.benchmarks.libvirtd import PrivateLibvirtd
+from tests.benchmarks.libvirtd import MeasuredLibvirtd
 from tests.benchmarks.site import DRIVERS, Site, guests_alive, listed
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def run(setting: Setting) -> list[Entry | Skipped]:
         client.call("asker.begin", definitions.secret_uuid(0))
     ours: list[dict[str, float]] = []
     theirs: list[dict[str, float]] = []
-    with PrivateLibvirtd(setting.folder / "libvirt") as peer:
+    with MeasuredLibvirtd(setting.folder / "libvirt") as peer:
         peer.start()
         peer.fill(wanted, setting.folder / "pools")
         for _ in range(setting.times(10, 2)):

@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING
 
 from tests.benchmarks import definitions, libvirtd
 from tests.benchmarks.figures import US, Bar, Entry, Skipped, compare
-from tests.benchmarks.libvirtd import PrivateLibvirtd
+from tests.benchmarks.libvirtd import MeasuredLibvirtd
 from tests.benchmarks.site import DRIVERS, Site
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _both(process: subprocess.Popen[str]) -> tuple[IO[str], IO[str]]:
 
 
 def _libvirt(setting: Setting) -> Callable[[int], list[float]]:
-    peer = PrivateLibvirtd(setting.folder / "libvirt")
+    peer = MeasuredLibvirtd(setting.folder / "libvirt")
     peer.start()
     peer.fill(ONE_SECRET, setting.folder / "pools")
 

@@ -61,8 +61,11 @@ class Definitions(QemuBase):
             with self.context.persistent.transaction() as t:
                 t.delete(DOMAINS, found.uuid)
                 t.reply(None)
+                if self.saving.has_image(found.uuid):
+                    self.saving.intend_removal(t, found.uuid)
             self.roster.undefine(found.uuid)
             self.saving.remove_image(found.uuid)
+            self.saving.settle_removals()
             if not self.roster.is_running(found.uuid):
                 self.backend.sweep(found.uuid, entirely=True)
         if not self.roster.is_running(found.uuid):

@@ -26,6 +26,7 @@ class QemuDriver(Definitions, Running, Devices, Questions):
         if not is_installed() and not self.backend.survey():
             return self.skip("no QEMU is installed: install the package qemu-system-x86")
         self.roster.load()
+        self.saving.settle_removals()
         self.stock.take()
         self.supply.tell_storage()
         self.autostart.go_on()

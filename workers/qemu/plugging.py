@@ -114,16 +114,38 @@ class Plugging:
             disk = guest.domain.disk(target)
             if disk is None:
                 raise no_disk(guest.domain, target)
-            with self._monitors.expecting(uuid, "DEVICE_DELETED") as event:
-                self._monitors.execute(uuid, "device_del", {"id": disk.device_id})
-                deadline_s = time.monotonic() + UNPLUG_LIMIT_S
-                try:
-                    while event(deadline_s).get("device") != disk.device_id:
-                        pass
-                except MonitorSilent:
-                    # The guest's system has the last word, and may say it later.
-                    return
-            self.unplugged(guest, disk)
+            # If we die once the guest has let go, whoever asks again is to hear that it has, and not of a disk unknown.
+            self._roster.context.run.intend(_unplugging(guest, target), {"uuid": uuid})
+            try:
+                let_go = self._ask_to_let_go(guest, disk)
+            except TierhostError:
+                self._give_up_unplugging(guest)
+                raise
+            if let_go:
+                self.unplugged(guest, disk)
+            else:
+                # The guest's system has the last word, and may say it later.
+                with self._roster.context.run.transaction() as t:
+                    t.settle(_unplugging(guest, target))
+                    t.reply(None)
+
+    def _ask_to_let_go(self, guest: Guest, disk: Disk) -> bool:
+        with self._monitors.expecting(guest.uuid, "DEVICE_DELETED") as event:
+            self._monitors.execute(guest.uuid, "device_del", {"id": disk.device_id})
+            deadline_s = time.monotonic() + UNPLUG_LIMIT_S
+            try:
+                while event(deadline_s).get("device") != disk.device_id:
+                    pass
+            except MonitorSilent:
+                return False
+        return True
+
+    def _give_up_unplugging(self, guest: Guest) -> None:
+        intents = [key for key in self._roster.context.run.intents() if key.startswith(_unplugging(guest))]
+        if intents:
+            with self._roster.context.run.transaction() as t:
+                for intent in intents:
+                    t.abandon(intent)
 
     def heard(self, uuid: str, kind: str, data: Any) -> None:
         """A guest has let go of a device (called in the monitors' thread)."""
@@ -143,6 +165,7 @@ class Plugging:
             guest.domain = self._edited(guest.domain, remove=disk.target)
             with self._roster.context.run.transaction() as t:
                 t.put(GUESTS, guest.uuid, self._roster.guest_row(guest))
+                t.settle(_unplugging(guest, disk.target))
                 t.reply(None)
         self._roster.context.emit("device-removed", guest.domain.name, {"uuid": guest.uuid, "device": disk.target})
         if disk.kind == "volume":
@@ -154,6 +177,11 @@ class Plugging:
         for disk in guest.domain.disks:
             if disk.target not in there:
                 self.unplugged(guest, disk)
+
+    def settle_unplugging(self, guest: Guest) -> None:
+        """See what became of disks that were to go when we died: what is still there was not asked for, as far as we know."""
+        self.notice_removed(guest)
+        self._give_up_unplugging(guest)
 
     def _targets(self, guest: Guest) -> set[str]:
         """The disks QEMU has."""
@@ -189,6 +217,10 @@ class Plugging:
             raise no_disk(domain, remove)
         xml = with_disk(domain.xml, add) if add else without_disk(domain.xml, remove)
         return replace(self._roster.completed(xml, b""), graphics=domain.graphics)
+
+
+def _unplugging(guest: Guest, target: str = "") -> str:
+    return f"unplug {guest.uuid} {target}"
 
 
 def no_disk(domain: Domain, target: str) -> DriverError:

@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from tierhost.workers.qemu.monitor import Monitors
     from tierhost.workers.qemu.roster import Guest, Roster
     from tierhost.workers.qemu.starting import Starting
+    from tierhost.workers.runtime.store import Transaction
 
 SAVE_LIMIT_S: Final = 170.0
 CANCEL_LIMIT_S: Final = 5.0
+REMOVAL: Final = "remove image "
 SPENT: Final = ".spent"
 """Behind the name of an image whose guest is about to run: from then on it is stale, whatever happens."""
 
@@ -36,6 +38,7 @@ class Saving:
         self._monitors = monitors
         self._starting = starting
         self._ending = ending
+        self._run = roster.context.run
         self._folder = roster.context.state_dir / "save"
 
     def image(self, uuid: str) -> Path:
@@ -52,6 +55,21 @@ class Saving:
         if self._folder.exists():
             sync_folder(self._folder)
 
+    @staticmethod
+    def intend_removal(t: Transaction, uuid: str) -> None:
+        """Say, with what makes a guest's saved memory useless, that it goes: nobody would look for it any more."""
+        t.intend(f"{REMOVAL}{uuid}", {"uuid": uuid})
+
+    def settle_removals(self) -> None:
+        """Remove what was to be removed, by this life or one that died over it."""
+        intents = {key: facts for key, facts in self._roster.context.persistent.intents().items() if key.startswith(REMOVAL)}
+        for key, facts in intents.items():
+            # Unless it was defined again since, and saved again.
+            if facts["uuid"] not in self._roster.domains:
+                self.remove_image(facts["uuid"])
+            with self._roster.context.persistent.transaction() as t:
+                t.settle(key)
+
     # Saving.
 
     def save_managed(self, guest: Guest, *, paused: bool | None = None) -> None:
@@ -67,7 +85,7 @@ class Saving:
             intent = f"save {guest.uuid}"
             half_made = path.with_name(f".{path.name}.{guest.uuid}")
             facts = {"uuid": guest.uuid, "path": str(path), "half_made": str(half_made), "written": False}
-            self._roster.context.run.intend(intent, facts)
+            self._run.intend(intent, facts)
             try:
                 self._write(guest, half_made, guest.paused if paused is None else paused)
             except (TierhostError, OSError) as error:
@@ -77,7 +95,7 @@ class Saving:
                 hint = "is there such a folder, and room in it?"
                 raise DriverError(f"{path} cannot be written: {error.strerror}", subject=guest.subject, hint=hint) from None
             # Here it becomes saved: if we die from now on, the next life goes through with it.
-            self._roster.context.run.intend(intent, {**facts, "written": True})
+            self._run.intend(intent, {**facts, "written": True})
             self._finish(guest, facts)
 
     def _write(self, guest: Guest, half_made: Path, paused: bool) -> None:  # what it says
@@ -98,22 +116,18 @@ class Saving:
             os.close(fd)
 
     def _wait_written(self, guest: Guest, event: Any) -> None:
-        deadline_s = time.monotonic() + SAVE_LIMIT_S
-        status = ""
+        deadline_s, status = time.monotonic() + SAVE_LIMIT_S, ""
         while status != "completed":
             status = str(event(deadline_s)["status"])
             if status == "failed":
                 told = self._monitors.execute(guest.uuid, "query-migrate").get("error-desc", "")
-                raise DriverError(
-                    f"QEMU could not write its memory {told}".strip(), subject=guest.subject, hint="is the disk full?"
-                )
+                reason = f"QEMU could not write its memory {told}".strip()
+                raise DriverError(reason, subject=guest.subject, hint="is the disk full?")
 
     def _xml_to_restore(self, guest: Guest) -> str:
         """The definition with the very machine it runs on: a newer QEMU means another one by "pc"."""
-        kind = str(self._monitors.execute(guest.uuid, "qom-get", {"path": "/machine", "property": "type"})).removesuffix(
-            "-machine"
-        )
-        return with_machine(guest.domain.xml, kind)
+        kind = str(self._monitors.execute(guest.uuid, "qom-get", {"path": "/machine", "property": "type"}))
+        return with_machine(guest.domain.xml, kind.removesuffix("-machine"))
 
     def _undo(self, guest: Guest, half_made: Path, intent: str) -> None:
         """It could not be saved: it runs on, if it did and if it can."""
@@ -125,13 +139,13 @@ class Saving:
         except TierhostError as error:
             if not guest.process.is_gone():
                 self._roster.degrade(guest, f"it was to be saved, and does not run on: {error}")
-        with self._roster.context.run.transaction() as t:
+        with self._run.transaction() as t:
             t.abandon(intent)
 
     def _stop_writing(self, guest: Guest) -> None:
         """Have QEMU give up a migration that is under way; it may be over by itself."""
-        uuid = guest.uuid
-        if self._monitors.execute(uuid, "query-migrate").get("status") not in {"setup", "active", "device", "cancelling"}:
+        uuid, under_way = guest.uuid, {"setup", "active", "device", "cancelling"}
+        if self._monitors.execute(uuid, "query-migrate").get("status") not in under_way:
             return
         with self._monitors.expecting(uuid, "MIGRATION") as event:
             self._monitors.execute(uuid, "migrate_cancel")
@@ -164,7 +178,7 @@ class Saving:
             self._undo(guest, half_made, f"save {uuid}")
         elif step is SaveStep.LOST:
             half_made.unlink(missing_ok=True)
-            with self._roster.context.run.transaction() as t:
+            with self._run.transaction() as t:
                 t.abandon(f"save {uuid}")
         elif guest is not None:
             self._finish(guest, facts)
@@ -177,13 +191,12 @@ class Saving:
         """An image whose guest was about to run, or runs, is stale: its disks have moved on."""
         if not self._folder.exists():
             return
-        under_way = {
-            Path(facts["half_made"]).name for key, facts in self._roster.context.run.intents().items() if key.startswith("save ")
-        }
+        intents = self._run.intents()
+        under_way = {Path(facts["half_made"]).name for key, facts in intents.items() if key.startswith("save ")}
         for path in self._folder.iterdir():
             uuid = path.name.partition(".")[0]
             stale = path.name.endswith(SPENT) or (path.name.startswith(".") and path.name not in under_way)
-            if stale or (self._roster.is_running(uuid) and f"save {uuid}" not in self._roster.context.run.intents()):
+            if stale or (self._roster.is_running(uuid) and f"save {uuid}" not in intents):
                 path.unlink(missing_ok=True)
         sync_folder(self._folder)
 

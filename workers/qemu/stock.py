@@ -169,7 +169,7 @@ class Stock:
                 return
         if f"plug {guest.uuid}" in intents:
             self._plugging.settle(guest, intents[f"plug {guest.uuid}"])
-        self._plugging.notice_removed(guest)
+        self._plugging.settle_unplugging(guest)
         status = self._monitors.execute(guest.uuid, "query-status")["status"]
         if guest.uuid in self._rebuilt:
             # Nobody knows what its user wanted, but that it is paused says something.
@@ -207,6 +207,9 @@ class Stock:
         with self._run.transaction() as t:
             for key in (f"start {uuid}", f"plug {uuid}", f"pause {uuid}"):
                 if key in intents:
+                    t.abandon(key)
+            for key in intents:
+                if key.startswith(f"unplug {uuid} "):
                     t.abandon(key)
             if f"end {uuid}" in intents:
                 t.settle(f"end {uuid}")

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 WORDS_MAX = 4096
+WORDS_PER_TURN_MAX = 256
+"""A flood of our own driver's does not keep the loop from its beat, nor from the host's words."""
+
 SUBJECTS_DEGRADED_MAX = 1000
 
 
@@ -79,10 +82,11 @@ class Outbox:
         os.eventfd_write(self.wake_fd, 1)
 
     def say(self, word: Message) -> None:
-        """A word for the host. The oldest is dropped, and counted, when nobody takes them."""
+        """A word for the host. The oldest event is dropped, and counted, when nobody takes them; what a verb came to never is."""
         with self._lock:
             if len(self._words) >= WORDS_MAX:
-                self._words.popleft()
+                oldest = next((n for n, known in enumerate(self._words) if isinstance(known, Happened)), 0)
+                del self._words[oldest]
                 self._lost += 1
             self._words.append(word)
         self.touch()
@@ -108,15 +112,19 @@ class Outbox:
         return taken
 
     def flush(self, send: Callable[[Message], bool]) -> None:
-        """Say what is to be said to the host, in order, as far as it listens."""
-        while self._words:
+        """Say what is to be said to the host, in order, as far as it listens; the rest of a flood at the next turn."""
+        for _ in range(WORDS_PER_TURN_MAX):
             with self._lock:
-                word = self._words[0]
+                word = self._words[0] if self._words else None
+            if word is None:
+                break
             if not send(word):
                 return
             with self._lock:
                 if self._words and self._words[0] is word:
                     self._words.popleft()
+        else:
+            self.wake()
         if self._lost:
             lost, self._lost = self._lost, 0
             self.emit("events-lost", self._driver, {"count": lost})

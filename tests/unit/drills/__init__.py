@@ -1,1 +1,1 @@
-"""The drills, file by file."""
+"""Drills, piece by piece: mirrors the folder `drills`."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import resource
+import select
 import socket
 import threading
 import time
@@ -156,6 +158,29 @@ def test_more_callers_than_there_may_be_are_turned_away(gate: Gate, wire: Wire, 
             one_too_many.receive(soon())
     wire.send(b"and on", soon())
     assert received(gate)[2] == b"and on"
+
+
+def test_who_knocks_when_no_descriptor_is_left_is_hung_up_on_and_the_gate_rests(gate: Gate, wire: Wire) -> None:
+    wire.send(b"first", soon())
+    assert received(gate)[2] == b"first"
+    with Wire(gate.path) as one_too_many, Wire(gate.path) as another:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        lowest = os.dup(0)
+        os.close(lowest)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, hard))
+        try:
+            assert [gate.receive(), gate.receive()] == [None, None]
+            wire.send(b"and on", soon())
+            assert received(gate)[2] == b"and on"
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for turned_away in (one_too_many, another):
+            with pytest.raises(Closed):
+                turned_away.receive(soon())
+        assert not select.select([gate], [], [], 0)[0], "nobody is left who knocks"
+    with Wire(gate.path) as later:
+        later.send(b"there is room again", soon())
+        assert received(gate)[2] == b"there is room again"
 
 
 def test_answers_to_who_is_gone_go_nowhere(gate: Gate) -> None:

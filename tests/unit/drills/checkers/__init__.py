@@ -1,0 +1,1 @@
+"""Each judge with histories that it must convict, acquit, and know nothing about."""
