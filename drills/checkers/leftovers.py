@@ -21,6 +21,9 @@ PLAYING: Final = frozenset({"host", "zygote", "spares"})
 
 UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 LIFE_SOCKET: Final = re.compile(r"(?:^|/)workers/(?P<driver>[\w-]+)\.(?P<incarnation>\d+)$")
+REHEARSAL: Final = re.compile(r"(?:^|/)rehearsals/")
+"""Where an idle spare tries out the beginning of a life, for a few milliseconds."""
+
 TEMPORARY: Final = re.compile(r"(?:\.(?:new|tmp|part|partial|swp)$)|(?:(?:^|/)\.[^/]+$)|(?:~$)")
 """Names of files that are made to be renamed or removed soon."""
 
@@ -63,7 +66,9 @@ def _lives(row: Mapping[str, Any]) -> bool:
 
 def _new(kind: str, first: Look, last: Look) -> list[str]:
     before = {str(each) for each in first.world.get(kind, ())}
-    return [str(each) for each in last.world.get(kind, ()) if str(each) not in before]
+    rehearsing = any(row.get("role") == "spares" for row in last.world.get("processes", ()))
+    new = [str(each) for each in last.world.get(kind, ()) if str(each) not in before]
+    return [each for each in new if not (rehearsing and REHEARSAL.search(each))]
 
 
 def _active_targets(look: Look) -> list[str]:

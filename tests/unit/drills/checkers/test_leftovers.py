@@ -42,6 +42,7 @@ def body(role: str, pid: int = 9) -> list[Any]:
         {"processes": body("guest web"), "objects": {"guests": {"web": guest()}}},
         {"mounts": ["vault"], "loops": ["loop7"], "objects": {"pools": {"vault": {**pool(), "target": "/t/vault"}}}},
         {"sockets": ["run/workers/storage.2"]},
+        {"sockets": ["run/rehearsals/a1.4/workers/rehearsal.1"], "processes": body("spares")},
         {"sockets": [f"run/drivers/qemu/{UUID}.monitor"], "objects": {"guests": {"web": guest()}}},
         {"files": ["run/logs/storage.2.log", "site/images/new.qcow2", "state/secret/persistent.a.db-wal"]},
         {"files": [f"run/drivers/qemu/{UUID}.log"], "objects": {"guests": {"web": guest(state="shutoff", pid=0)}}},
@@ -55,6 +56,8 @@ def test_what_something_explains_is_no_leak(more: dict[str, Any]) -> None:
     "more",
     [
         {"processes": body("other")},
+        {"sockets": ["run/rehearsals/a1.4/workers/rehearsal.1"]},
+        {"files": ["run/rehearsals/a1.4/drivers/rehearsal/run.a.db.new"]},
         {"processes": body("guest web"), "objects": {"guests": {"web": guest(state="shutoff", pid=0)}}},
         {"mounts": ["vault"], "objects": {"pools": {"vault": {**pool(active=False), "target": "/t/vault"}}}},
         {"mounts": ["vault", "vault"], "objects": {"pools": {"vault": {**pool(), "target": "/t/vault"}}}},
