@@ -35,6 +35,8 @@ BLOCKED_S: Final = 2.0
 def judge_drill(history: History, drill: Drill) -> Finding:
     """Look at calls from the first strike on, at drivers that no strike had hit by then. Their allowed errors are none."""
     fired = [strike for strike in history.strikes if strike.fired_s is not None]
+    if not drill.faults and not fired:
+        return _judge_control(history)
     if not fired:
         return Finding(NAME, Verdict.UNKNOWN, "nothing was struck, so there was nothing to be isolated from")
     first_s = min(strike.fired_s for strike in fired if strike.fired_s is not None)
@@ -107,3 +109,13 @@ def _compared(calls: Sequence[Call], control: Sequence[Call]) -> str:
         return "none blocked (there is no control to compare with)"
     figures = (f"{quantile(each, 0.99) * 1000:.1f} ms in {len(each)}" for each in (took, usual))
     return "p99 {}, of the control {}".format(*figures)
+
+
+def _judge_control(history: History) -> Finding:
+    """Where nothing was to be broken, no call has an excuse."""
+    failed = [f"{call.method}: {call.kind} {call.text}" for call in history.calls if call.outcome != ANSWERED and call.load]
+    if failed:
+        return Finding(NAME, Verdict.BROKEN, f"{len(failed)} calls failed, and nothing was broken", tuple(failed[:EVIDENCE_MAX]))
+    if not history.calls:
+        return Finding(NAME, Verdict.UNKNOWN, "nobody called anybody")
+    return Finding(NAME, Verdict.HELD, "no fault was planned, and no call failed: a control run")

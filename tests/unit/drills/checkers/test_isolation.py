@@ -74,3 +74,11 @@ def test_without_a_strike_or_a_call_to_somebody_else_nothing_is_known() -> None:
     assert judge_drill(history(calls=stream("secret", 9), strikes=(strike(at_s=None),)), DRILL).verdict is Verdict.UNKNOWN
     assert judge_drill(history(calls=stream("storage", 9), strikes=(strike(),)), DRILL).verdict is Verdict.UNKNOWN
     assert judge_drill(history(strikes=(strike(target="everything"),)), DRILL).verdict is Verdict.HELD
+
+
+def test_in_a_control_run_no_call_has_an_excuse() -> None:
+    control = replace(DRILL, faults=())
+    bad = replace(call(LIST["storage"], at_s=1.5), outcome=FAILED, kind="Busy", load=True)
+    assert judge_drill(history(calls=stream("secret", 9)), control).verdict is Verdict.HELD
+    assert judge_drill(history(calls=(*stream("secret", 9), bad)), control).verdict is Verdict.BROKEN
+    assert judge_drill(history(), control).verdict is Verdict.UNKNOWN
