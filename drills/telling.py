@@ -54,7 +54,7 @@ def lines_of(stored: Stored) -> Iterator[str]:
         f"{history.ended_s - history.began_s:.2f} s, seed {history.seed}"
     )
     for finding in stored.findings:
-        yield f"  {finding.verdict.name:8}{finding.checker:10}{finding.text}"
+        yield f"  {finding.verdict.name:8}{finding.checker:14}{finding.text}"
         if finding.verdict is not Verdict.HELD:
             yield from (f"{'':20}{line}" for text in finding.evidence for line in text.splitlines())
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import select
+import shutil
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tierhost.host.core.supervisor import Supervisor
 from tierhost.host.shell.beats import Beats
@@ -27,6 +29,10 @@ if TYPE_CHECKING:
     from tierhost.host.config import Config, Settings
     from tierhost.host.shell.lives import BootRecord, Life, Lives
     from tierhost.host.shell.processes import Processes
+
+
+SPARES_GONE_S: Final = 1.0
+"""So long a host that ends waits for the spares that it killed."""
 
 
 def assemble(
@@ -85,10 +91,7 @@ def _slots(catalog: Catalog, found: Iterable[Life]) -> dict[str, int]:
 def dismantle(equipment: Equipment) -> None:
     """Close everything, and take the names that only a living host has out of the runtime directory."""
     equipment.readiness.stopping()
-    for body in list(equipment.processes.bodies.by_identity.values()):
-        if not body.driver:
-            equipment.processes.kill(body)
-            equipment.processes.forget(body)
+    _end_spares(equipment)
     equipment.publisher.flush()
     equipment.journal.close()
     equipment.beats.close()
@@ -96,3 +99,18 @@ def dismantle(equipment: Equipment) -> None:
     equipment.sockets.close()
     for path in (equipment.root.host_socket, equipment.root.events_socket):
         path.unlink(missing_ok=True)
+
+
+def _end_spares(equipment: Equipment) -> None:
+    """End who waits for a role, and take away what it was rehearsing in: a spare that is killed cannot do so itself."""
+    spares = [body for body in equipment.processes.bodies.by_identity.values() if not body.driver]
+    for body in spares:
+        equipment.processes.kill(body)
+    deadline_s = time.monotonic() + SPARES_GONE_S
+    for body in spares:
+        if body.pidfd >= 0:
+            poller = select.poll()
+            poller.register(body.pidfd, select.POLLIN)
+            poller.poll(1000 * max(0.0, deadline_s - time.monotonic()))
+        equipment.processes.forget(body)
+    shutil.rmtree(equipment.root.rehearsals, ignore_errors=True)

@@ -21,8 +21,8 @@ PLAYING: Final = frozenset({"host", "zygote", "spares"})
 
 UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 LIFE_SOCKET: Final = re.compile(r"(?:^|/)workers/(?P<driver>[\w-]+)\.(?P<incarnation>\d+)$")
-REHEARSAL: Final = re.compile(r"(?:^|/)rehearsals/")
-"""Where an idle spare tries out the beginning of a life, for a few milliseconds."""
+REHEARSAL: Final = re.compile(r"(?:^|/)rehearsals/(?P<spare>[^/]+)/")
+"""What a spare does while it is idle, in a folder of its own that it takes away again."""
 
 TEMPORARY: Final = re.compile(r"(?:\.(?:new|tmp|part|partial|swp)$)|(?:(?:^|/)\.[^/]+$)|(?:~$)")
 """Names of files that are made to be renamed or removed soon."""
@@ -37,6 +37,7 @@ def judge(history: History) -> Finding:
         *_processes(first, last),
         *_mounts(first, last),
         *_loops(first, last),
+        *_rehearsals(last),
         *_sockets(first, last),
         *_files(first, last),
     ]
@@ -66,9 +67,8 @@ def _lives(row: Mapping[str, Any]) -> bool:
 
 def _new(kind: str, first: Look, last: Look) -> list[str]:
     before = {str(each) for each in first.world.get(kind, ())}
-    rehearsing = any(row.get("role") == "spares" for row in last.world.get("processes", ()))
-    new = [str(each) for each in last.world.get(kind, ()) if str(each) not in before]
-    return [each for each in new if not (rehearsing and REHEARSAL.search(each))]
+    new = (str(each) for each in last.world.get(kind, ()) if str(each) not in before)
+    return [name for name in new if not REHEARSAL.search(name)]
 
 
 def _active_targets(look: Look) -> list[str]:
@@ -90,6 +90,15 @@ def _loops(first: Look, last: Look) -> Iterator[str]:
     explained = len(last.world.get("mounts", ()))
     if len(last.world.get("loops", ())) > explained:
         yield from (f"loop device {name}" for name in new)
+
+
+def _rehearsals(last: Look) -> Iterator[str]:
+    """Each spare that lives may be at its rehearsal; a folder more is one of a spare that died."""
+    spares = sum(row.get("role") == "spares" for row in last.world.get("processes", ()))
+    names = [str(each) for kind in ("sockets", "files") for each in last.world.get(kind, ())]
+    stages = {found["spare"] for name in names if (found := REHEARSAL.search(name))}
+    if len(stages) > spares:
+        yield f"{len(stages)} rehearsals ({', '.join(sorted(stages))}), and {spares} spares"
 
 
 def _sockets(first: Look, last: Look) -> Iterator[str]:

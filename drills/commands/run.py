@@ -8,8 +8,9 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from tierhost.drills import drill_file, stored
+from tierhost.drills import drill_file, reports, stored
 from tierhost.drills.cli import EXIT_OF
+from tierhost.drills.reports.results import Run, Trial
 from tierhost.drills.telling import show, telling
 from tierhost.drills.trial import trial
 
@@ -27,7 +28,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--target", default="ours", metavar="NAME", help="what is drilled (default %(default)s)")
     parser.add_argument(
-        "--report", type=Path, metavar="DIR", help="write the run there, as JSON: what `replay` and `shrink` read"
+        "--report",
+        type=Path,
+        metavar="DIR",
+        help="write the run there, as JSON for `replay` and `shrink`, and in a folder as HTML, JUnit XML and a trace",
     )
     parser.add_argument("--format", choices=("plain", "json"), default="plain", help="json: the run instead of lines")
 
@@ -46,6 +50,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.report:
         path = arguments.report / f"{drill.name}-{seed}.json"
         stored.write(path, done)
+        again = f"tierhost drill replay {os.path.relpath(path)}"
+        told = reports.write(path.with_suffix(""), Run(drill, (Trial(done.history, done.findings),), again))
         if plain:
-            print(f"  written to {os.path.relpath(path)}; again: tierhost drill replay {os.path.relpath(path)}")
+            print(f"  written to {os.path.relpath(path)}; again: {again}")
+            print(f"  to be read: {', '.join(os.path.relpath(each) for each in told)}")
     return EXIT_OF[done.verdict]
