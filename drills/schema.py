@@ -131,6 +131,7 @@ SCHEMA: Final[Schema] = {
                     "pace_s": _seconds("pause between two of the drill's own calls"),
                     "config": _text("the configuration of the host, as `tierhost up --config` reads it"),
                     "host": _list("options of `tierhost up`", {"type": "string"}),
+                    "daemon": {"type": "object", "description": "of --target generic: start, ready or ready_socket, call, stop"},
                 },
             ),
         },
