@@ -126,6 +126,7 @@ SCHEMA: Final[Schema] = {
             "options": _table(
                 "of the run",
                 {
+                    "judges": _list("names of the judges to be asked; default: all", {"type": "string"}),
                     "settle_s": _seconds("how long it may take after healing until it is steady again (default 30)"),
                     "pace_s": _seconds("pause between two of the drill's own calls"),
                     "config": _text("the configuration of the host, as `tierhost up --config` reads it"),

@@ -118,15 +118,15 @@ def _finding(raw: dict[str, Any]) -> Finding:
     return Finding(raw["checker"], Verdict[raw["verdict"]], raw["text"], tuple(raw["evidence"]))
 
 
-def _calls(raw: Sequence[dict[str, Any]]) -> tuple[Call, ...]:
+def _calls_from(raw: Sequence[dict[str, Any]]) -> tuple[Call, ...]:
     return tuple(Call(**{**each, "args": tuple(each["args"])}) for each in raw)
 
 
 def history_from(raw: dict[str, Any]) -> History:
     """Read a history back. Raises KeyError or TypeError."""
     parts: dict[str, Sequence[Any]] = {
-        "calls": _calls(raw["calls"]),
-        "control": _calls(raw.get("control", ())),
+        "calls": _calls_from(raw["calls"]),
+        "control": _calls_from(raw.get("control", ())),
         "strikes": tuple(Strike(**each) for each in raw["strikes"]),
         "journal": tuple(Journaled(**each) for each in raw["journal"]),
         "looks": tuple(Look(**each) for each in raw["looks"]),

@@ -53,10 +53,11 @@ def lines_of(stored: Stored) -> Iterator[str]:
         f"  {len(struck)} of {len(stored.drill.faults)} faults fired, {len(history.calls)} calls, "
         f"{history.ended_s - history.began_s:.2f} s, seed {history.seed}"
     )
+    width = max((len(finding.checker) for finding in stored.findings), default=0)
     for finding in stored.findings:
-        yield f"  {finding.verdict.name:8}{finding.checker:14}{finding.text}"
+        yield f"  {finding.verdict.name:8}{finding.checker:{width}}  {finding.text}"
         if finding.verdict is not Verdict.HELD:
-            yield from (f"{'':20}{line}" for text in finding.evidence for line in text.splitlines())
+            yield from (f"{'':{12 + width}}{line}" for text in finding.evidence for line in text.splitlines())
 
 
 def show(stored: Stored) -> None:

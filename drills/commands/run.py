@@ -28,6 +28,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--target", default="ours", metavar="NAME", help="what is drilled (default %(default)s)")
     parser.add_argument(
+        "--control", action="store_true", help="first the same without faults, for judges of speed to compare with"
+    )
+    parser.add_argument(
         "--report",
         type=Path,
         metavar="DIR",
@@ -42,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     seed = secrets.randbits(8 * SEED_BYTES) if arguments.seed is None else arguments.seed
     plain = arguments.format == "plain"
     with telling(quiet=not plain) as tell:
-        done = trial(drill, seed, arguments.target, tell)
+        done = trial(drill, seed, arguments.target, tell, control=arguments.control)
     if plain:
         show(done)
     else:

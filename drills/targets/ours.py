@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 LOOK_LIMIT_S: Final = 10.0
 END_LIMIT_S: Final = 10.0
+REHEARSAL_LIMIT_S: Final = 3.0
 AT_REST: Final = frozenset({"READY", "SKIPPED", "STOPPED", "QUARANTINED"})
 """Phases out of which nothing moves by itself."""
 
@@ -142,9 +143,19 @@ class OurHost:
             objects = objects_of(client)
         except TierhostError:
             status, objects = {}, {}
-        world = kernel.world(self.folder, self.host_pid(), self.lives())
+        world = self._world()
         world |= search(self.folder, [row["pid"] for row in world["processes"]], self._values).as_world()
         return Look(time.monotonic(), label, objects, world, status)
+
+    def _world(self) -> dict[str, list[Any]]:
+        """Look at the kernel's side, again for a while if a spare was just rehearsing: it is about to clear that away."""
+        deadline_s = time.monotonic() + REHEARSAL_LIMIT_S
+        place = f"{self.root.rehearsals.relative_to(self.folder)}/"
+        while True:
+            world = kernel.world(self.folder, self.host_pid(), self.lives())
+            rehearsing = any(name.startswith(place) for name in (*world["sockets"], *world["files"]))
+            if not rehearsing or time.monotonic() > deadline_s:
+                return world
 
     def unsettled(self) -> list[str]:
         """Say what is still under way: drivers that are in no phase of rest, or no host."""
