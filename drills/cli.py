@@ -41,7 +41,7 @@ def parser() -> argparse.ArgumentParser:
     choices = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, module in modules_of(commands).items():
         about = (module.__doc__ or "").partition("\n")[0]
-        command = choices.add_parser(name, help=about, description=about, epilog=EPILOG, formatter_class=shape)
+        command = choices.add_parser(name.replace("_", "-"), help=about, description=about, epilog=EPILOG, formatter_class=shape)
         module.configure(command)
         command.set_defaults(run=module.run)
     return whole

@@ -158,11 +158,11 @@ class Following:
             reason = f"the host's directory is not readable: {error}"
             raise ProtocolError(reason) from None
         for known in self.directory.lives():
-            # What came up since is not in the picture yet; nor is what a new host has yet to take over. That it is dead
-            # would be believed for good, so whoever still answers its door is let be.
+            # What came up since is not in the picture yet; nor is what a host that has just started has yet to adopt: whoever
+            # still answers its door is let be, and nobody is taken for dead for good.
             absent = known.driver not in lives and self._came_up.get(known.driver, 0) <= number
             if absent and not _answers(known):
-                self.directory.down(known.driver, known.incarnation)
+                self.directory.withdraw(known.driver, known.incarnation)
         for entry in lives.values():
             self.directory.up(entry)
         self._number = max(self._number, number)

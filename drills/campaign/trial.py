@@ -32,7 +32,6 @@ HELD: Final = "HELD"
 BROKEN: Final = "BROKEN"
 UNKNOWN: Final = "UNKNOWN"
 EXIT_VERDICTS: Final = {0: HELD, 1: BROKEN, 3: UNKNOWN}
-EXIT_OF: Final = {verdict: code for code, verdict in EXIT_VERDICTS.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import shlex
-import signal
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -16,10 +13,12 @@ from tierhost.drills.campaign.plan import BadCampaign, Campaign, Shard, load
 from tierhost.drills.campaign.results import Results, Row, read
 from tierhost.drills.campaign.running import run_missing
 from tierhost.drills.campaign.summary import Summary, summarize
-from tierhost.drills.campaign.trial import EXIT_OF
-from tierhost.ipc.errors import TierhostError
+from tierhost.drills.cli import EXIT_OF
+from tierhost.drills.verdicts import Verdict
 
 if TYPE_CHECKING:
+    import argparse
+
     from tierhost.drills.campaign.results import Attempt
     from tierhost.drills.campaign.trial import Ended
 
@@ -51,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps(summary.told(), indent=2))
     else:
         _table(summary)
-    return EXIT_OF[summary.verdict]
+    return EXIT_OF[Verdict[summary.verdict]]
 
 
 def _run(arguments: argparse.Namespace, campaign: Campaign, shard: Shard) -> list[Row]:
@@ -64,8 +63,6 @@ def _run(arguments: argparse.Namespace, campaign: Campaign, shard: Shard) -> lis
             again = f", attempt {attempt.number}" if attempt.number > 1 else ""
             print(f"{trial.number} {trial.drill} seed {trial.seed}{again}: {ended.outcome}, {ended.verdict}", flush=True)
 
-    # an array job that is told to end takes its trials with it
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with Results.use(out, campaign, resume=arguments.resume) as results:
         trials = campaign.trials(shard)
         if results.missing(trials):
@@ -87,13 +84,3 @@ def _table(summary: Summary) -> None:
         print(*(f"  {line}" for line in one["text"].splitlines()[-3:]), sep="\n" if one["text"] else "")
     share = f"broken in at most {summary.total.broken_at_most:.1%} of trials (95 % confidence)"
     print(f"{summary.title}: {summary.verdict}; {share}")
-
-
-if __name__ == "__main__":
-    made = argparse.ArgumentParser(prog="tierhost drill campaign", description=__doc__)
-    configure(made)
-    try:
-        sys.exit(run(made.parse_args()))
-    except TierhostError as refused:
-        print(f"error: {refused}", file=sys.stderr)
-        sys.exit(1)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
 import json
-import sys
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from tierhost.drills.cli import EXIT_OF
 from tierhost.drills.power_cut import subjects
 from tierhost.drills.power_cut.operations import without_syncs
 from tierhost.drills.power_cut.recording import Recording, first_words
 from tierhost.drills.power_cut.trying import Count, bench
-from tierhost.ipc.errors import TierhostError
+from tierhost.drills.verdicts import Verdict
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterable
 
 NUMBERS: Final = ("operations", "cuts", "steps", "states", "disks", "lost", "torn")
@@ -32,7 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run it. Returns 0 if nothing was lost and nothing torn, 1 otherwise."""
+    """Run it. What is given out is the verdict: BROKEN if something was lost or torn anywhere."""
     if arguments.every < 1:
         raise subjects.NoSubject("--every takes 1 or more", hint="1 takes every cut")
     chosen = [subjects.subject(name) for name in arguments.subjects or subjects.NAMES]
@@ -49,12 +49,12 @@ def run(arguments: argparse.Namespace) -> int:
         rows.append(count.told() | {"seconds": round(time.monotonic() - began_s, 1)})
         if arguments.format == "text":
             say(subject.title, count)
-    wrong = sum(row["lost"] + row["torn"] for row in rows)
+    summary = _summary(rows, arguments)
     if arguments.format == "json":
-        print(json.dumps({"summary": _summary(rows, arguments), "subjects": rows}, indent=2))
+        print(json.dumps({"summary": summary, "subjects": rows}, indent=2))
     else:
         _table(rows)
-    return 1 if wrong else 0
+    return EXIT_OF[Verdict[summary["verdict"]]]
 
 
 def say(title: str, count: Count) -> None:
@@ -79,13 +79,3 @@ def _table(rows: list[dict[str, Any]]) -> None:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
     states, lost, torn = (sum(row[name] for row in rows) for name in ("states", "lost", "torn"))
     print(f"{states} states tried, {lost} lost something that was acknowledged, {torn} were torn")
-
-
-if __name__ == "__main__":
-    made = argparse.ArgumentParser(prog="tierhost drill power-cut", description=__doc__)
-    configure(made)
-    try:
-        sys.exit(run(made.parse_args()))
-    except TierhostError as refused:
-        print(f"error: {refused}", file=sys.stderr)
-        sys.exit(1)

@@ -35,7 +35,7 @@ MESSAGE_BYTES_MAX: Final = 16 << 20
 
 
 class Link(Leashed):
-    """From the worker `whom` to that of `peer`; `side`: "request" or "reply"; `delay_s`; `patience_s`: to wait for one.
+    """From the worker `whom` to that of `peer`; `side`: "request" or "reply"; `delay_s`; `patience_s`: how long to wait for one.
 
     Whoever is about to receive is stopped for moments (less long than a host takes it for lost), so that what arrives can be
     taken before it is read. The way is the kind's: "link-drop", "link-delay", ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -189,12 +190,14 @@ class Processes:
         return True
 
     def forget(self, body: Body) -> None:
-        """Drop a buried body: its pidfd, its cgroup, its log if it never said anything."""
+        """Drop a buried body: its pidfd, its cgroup, its log if it never said anything, its rehearsal if that was cut short."""
         self.bodies.drop(body)
         cgroups.remove(body.cgroup)
         if body.pidfd >= 0:
             os.close(body.pidfd)
         _remove_if_empty(body.log)
+        # What a spare left that died over its rehearsal.
+        shutil.rmtree(self._root.rehearsal(body.identity), ignore_errors=True)
 
     def sweep(self) -> None:
         """End and remove what former hosts left behind: cgroups and who is in them, empty logs, and all but the latest logs."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Damage", "Recorded", "Store", "StoreFailed", "Transaction"]
 
 ROWS_MAX: Final = 65_536
+UNKNOWN_BOOT: Final = "both files have lost their seal, so nobody knows of which boot it is"
 
 
 class Damage(NamedTuple):
@@ -79,7 +80,7 @@ class Store:
             store._load()
         except MirrorFailed as failure:
             store.close()
-            raise store._failed("cannot be opened", failure) from failure
+            raise _failed(store._path, "cannot be opened", failure) from failure
         except StoreFailed:
             store.close()
             raise
@@ -196,7 +197,7 @@ class Store:
         try:
             self._pair.write(changes, tables.rows, seal)
         except MirrorFailed as failure:
-            raise self._failed("nothing was changed, it cannot be made durable", failure) from failure
+            raise _failed(self._path, "nothing was changed, it cannot be made durable", failure) from failure
         self._tables = tables
 
     def _row(self, key: Key, body: bytes | None) -> Row | None:
@@ -229,6 +230,10 @@ class Store:
             # another boot's rows
             self._generation += 1
             self._write(dict.fromkeys(loaded.rows), Tables({}, 0, 0))
+            if not loaded.boot_id:
+                # ... or of this one, and nobody can tell: what is missed is at least named
+                names = [key for key in loaded.rows if key[0] not in {CALLS, LOST}]
+                self._put_on_record([Damage(*entry) for entry in loaded.lost] + [Damage(*key, UNKNOWN_BOOT) for key in names])
             return
         self._tables = Tables.of(loaded.rows)
         if loaded.lost:
@@ -244,10 +249,11 @@ class Store:
         except StoreFailed:  # the disk takes nothing: show it from memory, and look again at the next opening
             self._unrecorded = found
 
-    def _failed(self, what: str, failure: MirrorFailed) -> StoreFailed:
-        hint = "is another process using it?" if failure.busy else "is the disk full, read-only or failing?"
-        code = Code.RESOURCE_BUSY if failure.busy else Code.SYSTEM_ERROR
-        return StoreFailed(f"{what}: {failure.text}", code=code, subject=f"store {self._path}", hint=hint)
+
+def _failed(path: Path, what: str, failure: MirrorFailed) -> StoreFailed:
+    hint = "is another process using it?" if failure.busy else "is the disk full, read-only or failing?"
+    code = Code.RESOURCE_BUSY if failure.busy else Code.SYSTEM_ERROR
+    return StoreFailed(f"{what}: {failure.text}", code=code, subject=f"store {path}", hint=hint)
 
 
 def _unpack(row: Row) -> dict[str, Any]:

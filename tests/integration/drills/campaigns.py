@@ -41,7 +41,7 @@ class CampaignOfSleeps:
 
     def argv(self, *more: str) -> list[str]:
         return [
-            *(sys.executable, "-m", "tierhost.drills.commands.campaign", str(self.folder / "plan.toml"), "--format", "json"),
+            *(sys.executable, "-m", "tierhost.drills", "campaign", str(self.folder / "plan.toml"), "--format", "json"),
             *more,
         ]
 
