@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 from tierhost.drills import leaks
+from tierhost.drills.faults import undoing
 from tierhost.drills.reboots import unmount_itself
 from tierhost.drills.sweeping import sweep
 
@@ -76,7 +77,7 @@ def main() -> int:
 
 def clear(folder: Path, undo: list[list[str]]) -> None:
     """Undo, end what runs on the folder, unmount what is in it, and remove it."""
-    for argv in reversed(undo):
+    for argv in reversed([*undo, *undoing.commands(folder)]):
         subprocess.run(argv, check=False, timeout=UNDO_LIMIT_S, capture_output=True)
     for pid in leaks.processes(folder):
         try:

@@ -84,6 +84,8 @@ class Run:
         drivers = tuple(row["name"] for row in self._looks[-1].status.get("drivers", ()))
         for number, fault in enumerate(settle(self.drill.faults, drivers, self.seed), 1):
             self._strikers.append(Striker.make(number, fault, self.target, self.recorder, start))
+        for striker in self._strikers:
+            striker.make_ready()
 
     def _steady(self, label: str, limit_s: float) -> bool:
         """Ask the probes until all hold or the time is over; keep the last answers."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
-from tierhost.drills.faults import BadPlan, table
+from tierhost.drills.faults import BadPlan, NotFired, OnLeash, Prepared, table, undoing
 from tierhost.drills.gates import gate_for
 from tierhost.drills.history import Strike
 from tierhost.drills.points import text_of
@@ -17,6 +17,7 @@ from tierhost.ipc.errors import TierhostError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from tierhost.drills.faults import Striking
     from tierhost.drills.gates import Gate
@@ -66,6 +67,8 @@ class Striker:
     _wait_s: float
     _reach_s: float
     _heal_after_s: float | None
+    _target: Target
+    _kept: Path | None = None
     over: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
 
@@ -78,7 +81,13 @@ class Striker:
         striking = table.make(fault.kind, target, fault.target, options)
         strike = Strike(number, fault.kind, fault.target, text_of(fault.point))
         gate = gate_for(fault.point, target, recorder, start)
-        return cls(number, fault, striking, gate, strike, wait_s, reach_s, heal_after_s)
+        return cls(number, fault, striking, gate, strike, wait_s, reach_s, heal_after_s, target)
+
+    def make_ready(self) -> None:
+        """Put in place what the fault needs. What cannot be is said by the strike."""
+        if isinstance(self._striking, Prepared):
+            with suppress(NotFired):
+                self._striking.make_ready()
 
     def begin(self) -> None:
         """Wait for the point from now on."""
@@ -100,6 +109,8 @@ class Striker:
                 threading.Event().wait(self._wait_s)
             at_s = time.monotonic()
             try:
+                if isinstance(self._striking, OnLeash):
+                    self._kept = undoing.keep(self._target.folder, str(self.number), self._striking.leash())
                 self._strike = replace(self._strike, proof=self._striking.strike(), fired_s=at_s)
             finally:
                 self._gate.release()
@@ -123,6 +134,8 @@ class Striker:
             return
         self._gate.release()
         self._striking.heal()
+        if self._kept is not None:
+            self._kept.unlink(missing_ok=True)
         self._strike = replace(self._strike, healed_s=time.monotonic())
 
     def strike(self) -> Strike:

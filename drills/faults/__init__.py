@@ -6,7 +6,7 @@ made with (target, whom, options), `whom` being the fault's `target` in the plan
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from tierhost.ipc.errors import TierhostError
 
@@ -27,3 +27,19 @@ class Striking(Protocol):
 
     def heal(self) -> None:
         """Undo it, as far as it does not undo itself. Called once more if the first call was cut short; never raises for that."""
+
+
+@runtime_checkable
+class Prepared(Protocol):
+    """A fault that needs something put in place before: done when the site is steady, before the load begins."""
+
+    def make_ready(self) -> None:
+        """Put it in place, unless it is there. Raises NotFired if that cannot be; a strike would raise the same."""
+
+
+@runtime_checkable
+class OnLeash(Protocol):
+    """A fault that another process can heal from plain values: {"kind", "module", "arguments"}, for `KINDS[kind].undo`."""
+
+    def leash(self) -> dict[str, Any]:
+        """Return them. Called just before the strike: it settles who is struck. Raises NotFired."""

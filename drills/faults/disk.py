@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from tierhost.drills import small_disks
 from tierhost.drills.faults import BadPlan, NotFired
 from tierhost.drills.faults.bodies import Leashed, check_known, number, text
+from tierhost.drills.faults.undoing import PLACE
 from tierhost.drills.resting import resting
 from tierhost.drills.small_disks import SmallDisk
 from tierhost.ipc.errors import TierhostError
@@ -49,7 +50,7 @@ class _Disk(Leashed):
         why = small_disks.why_not(self.disk)
         if why:
             raise NotFired(why, subject=f"disk {self.disk}", hint="see the list of Debian packages")
-        scratch = self.target.folder / "small-disks" / secrets.token_hex(4)
+        scratch = self.target.folder / PLACE / "small-disks" / secrets.token_hex(4)
         place, folder = str(self.place), str(self.target.folder)
         return {"folder": folder, "driver": self.whom, "place": place, "scratch": str(scratch), "size_bytes": self.size_bytes}
 

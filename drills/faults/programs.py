@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tierhost.drills.faults import BadPlan, NotFired
 from tierhost.drills.faults.bodies import Body, Leashed, body_of, number, text
+from tierhost.drills.faults.undoing import PLACE
 from tierhost.drills.misbehaving import WAYS, folders
 from tierhost.drills.misbehaving.in_verbs import COUNTED
 from tierhost.drills.misbehaving.ways import LOADED
@@ -63,7 +64,7 @@ class Program(Leashed):
         return {
             "folder": str(self.target.folder),
             "driver": self.whom,
-            "programs": str(self.target.folder / "programs"),
+            "programs": str(self.target.folder / PLACE / "programs"),
             "argv": plain_words(argv),
         }
 
