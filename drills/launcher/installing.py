@@ -8,6 +8,7 @@ import signal
 from typing import TYPE_CHECKING, Any, Final
 
 from tierhost.drills.launcher.arming import COUNT, Order, Sheet, tell
+from tierhost.drills.launcher.gates import wrap
 from tierhost.drills.launcher.tracing import Tracer
 
 if TYPE_CHECKING:
@@ -80,16 +81,7 @@ def install(arming: Arming) -> None:
     watch = Watch(arming)
     _wrap_serving(watch, Serving)
     _wrap_verbs(watch, Life, Worker)
-    _wrap(Worker, "_tend", _tending(watch))
-
-
-def _wrap(owner: type, name: str, around: Callable[..., Any]) -> None:
-    original = getattr(owner, name)
-
-    def wrapped(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return around(original, self, *args, **kwargs)
-
-    setattr(owner, name, wrapped)
+    wrap(Worker, "_tend", _tending(watch))
 
 
 def _wrap_serving(watch: Watch, serving: type) -> None:
@@ -112,8 +104,8 @@ def _wrap_serving(watch: Watch, serving: type) -> None:
         self._outbox.wake()
         return None
 
-    _wrap(serving, "serve", serve)
-    _wrap(serving, "_in_thread", in_thread)
+    wrap(serving, "serve", serve)
+    wrap(serving, "_in_thread", in_thread)
 
 
 def _wrap_verbs(watch: Watch, life: type, worker: type) -> None:
@@ -133,8 +125,8 @@ def _wrap_verbs(watch: Watch, life: type, worker: type) -> None:
         with tracer.tracing():
             return original(self, message)
 
-    _wrap(life, "perform", perform)
-    _wrap(worker, "_take_up", take_up)
+    wrap(life, "perform", perform)
+    wrap(worker, "_take_up", take_up)
 
 
 def _tending(watch: Watch) -> Callable[..., Any]:
