@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import signal
 from typing import TYPE_CHECKING, Any, Final
@@ -10,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 from tierhost.drills.launcher.arming import COUNT, Order, Sheet, tell
 from tierhost.drills.launcher.gates import wrap
 from tierhost.drills.launcher.tracing import Tracer
+from tierhost.host import catalog
+from tierhost.host.config import Config
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,12 +73,14 @@ def die_here(sheet: Sheet, arming: Arming, point: str) -> None:
 def install(arming: Arming) -> None:
     """Wrap the entries of the runtime, in this process and in all that are forked from it."""
     from tierhost.workers.runtime.life import Life  # noqa: PLC0415  # the host itself never imports workers: this program does
+    from tierhost.workers.runtime.loading import load  # noqa: PLC0415
     from tierhost.workers.runtime.main import Worker  # noqa: PLC0415
     from tierhost.workers.runtime.serving import Serving  # noqa: PLC0415
 
-    for driver in arming.preload:
-        # Every drill costs lives: what a spare would have to import is there before it is forked.
-        importlib.import_module(f"tierhost.workers.{driver}.driver")
+    for manifest in catalog.read(Config(), ()).drivers.values():
+        if manifest.name in arming.preload:
+            # Every drill costs lives: what a spare would have to import is there before it is forked.
+            load(manifest.wire())
     watch = Watch(arming)
     _wrap_serving(watch, Serving)
     _wrap_verbs(watch, Life, Worker)
