@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
+import signal
 import sys
 from pathlib import Path
 
+from tierhost.drills.launcher import gates
 from tierhost.drills.launcher.arming import Arming
 from tierhost.drills.launcher.host_watch import STOP, HostWatch
 from tierhost.drills.launcher.installing import install
@@ -12,6 +15,12 @@ from tierhost.host.cli import main
 from tierhost.ipc.errors import TierhostError
 
 EXIT_USAGE = 2
+PR_SET_PDEATHSIG = 1
+
+
+def _end_with_parent() -> None:
+    """A host that was started for a drill ends in good order when the drill is no more, however that ended."""
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
 def run(argv: list[str]) -> int:
@@ -24,7 +33,9 @@ def run(argv: list[str]) -> int:
     except TierhostError as error:
         sys.stderr.write(f"error: {error}\n")
         return EXIT_USAGE
+    _end_with_parent()
     install(arming)
+    gates.install(arming)
     host = HostWatch(arming)
     host.install()
     code = main(argv[2:])

@@ -20,6 +20,7 @@ KILL: Final = "kill"
 SHEET_BYTES: Final = 4096
 WORDS_BYTES_MAX: Final = 160 << 10
 _HEAD: Final = struct.Struct("=II")
+_COUNT: Final = struct.Struct("=I")
 
 
 class BadArming(TierhostError):
@@ -82,7 +83,7 @@ class Sheet:
     def give(self, order: Order) -> None:
         """Put an order in force. Called by one program only, while none is in force."""
         text = json.dumps(asdict(order)).encode()
-        if _HEAD.size + len(text) > SHEET_BYTES:
+        if _HEAD.size + len(text) + _COUNT.size > SHEET_BYTES:
             raise BadArming(f"an order has at most {SHEET_BYTES} bytes", subject=order.point[:80])
         self._page[_HEAD.size : _HEAD.size + len(text)] = text
         _HEAD.pack_into(self._page, 0, 1, len(text))
@@ -90,6 +91,16 @@ class Sheet:
     def clear(self) -> None:
         """Take the order back. Called by the runner, and by whoever dies of it: the next life lives."""
         _HEAD.pack_into(self._page, 0, 0, 0)
+
+    def count(self) -> int:
+        """Add one to the count that all processes share, and return it. Not exact when two do so at once."""
+        (before,) = _COUNT.unpack_from(self._page, SHEET_BYTES - _COUNT.size)
+        _COUNT.pack_into(self._page, SHEET_BYTES - _COUNT.size, before + 1)
+        return int(before) + 1
+
+    def reset(self) -> None:
+        """Begin to count from one again."""
+        _COUNT.pack_into(self._page, SHEET_BYTES - _COUNT.size, 0)
 
     def close(self) -> None:
         """Let go of the page."""

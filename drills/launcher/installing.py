@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import signal
 from typing import TYPE_CHECKING, Any, Final
 
 from tierhost.drills.launcher.arming import COUNT, Order, Sheet, tell
+from tierhost.drills.launcher.gates import wrap
 from tierhost.drills.launcher.tracing import Tracer
+from tierhost.host import catalog
+from tierhost.host.config import Config
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,25 +73,18 @@ def die_here(sheet: Sheet, arming: Arming, point: str) -> None:
 def install(arming: Arming) -> None:
     """Wrap the entries of the runtime, in this process and in all that are forked from it."""
     from tierhost.workers.runtime.life import Life  # noqa: PLC0415  # the host itself never imports workers: this program does
+    from tierhost.workers.runtime.loading import load  # noqa: PLC0415
     from tierhost.workers.runtime.main import Worker  # noqa: PLC0415
     from tierhost.workers.runtime.serving import Serving  # noqa: PLC0415
 
-    for driver in arming.preload:
-        # Every drill costs lives: what a spare would have to import is there before it is forked.
-        importlib.import_module(f"tierhost.workers.{driver}.driver")
+    for manifest in catalog.read(Config(), ()).drivers.values():
+        if manifest.name in arming.preload:
+            # Every drill costs lives: what a spare would have to import is there before it is forked.
+            load(manifest.wire())
     watch = Watch(arming)
     _wrap_serving(watch, Serving)
     _wrap_verbs(watch, Life, Worker)
-    _wrap(Worker, "_tend", _tending(watch))
-
-
-def _wrap(owner: type, name: str, around: Callable[..., Any]) -> None:
-    original = getattr(owner, name)
-
-    def wrapped(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return around(original, self, *args, **kwargs)
-
-    setattr(owner, name, wrapped)
+    wrap(Worker, "_tend", _tending(watch))
 
 
 def _wrap_serving(watch: Watch, serving: type) -> None:
@@ -112,8 +107,8 @@ def _wrap_serving(watch: Watch, serving: type) -> None:
         self._outbox.wake()
         return None
 
-    _wrap(serving, "serve", serve)
-    _wrap(serving, "_in_thread", in_thread)
+    wrap(serving, "serve", serve)
+    wrap(serving, "_in_thread", in_thread)
 
 
 def _wrap_verbs(watch: Watch, life: type, worker: type) -> None:
@@ -133,8 +128,8 @@ def _wrap_verbs(watch: Watch, life: type, worker: type) -> None:
         with tracer.tracing():
             return original(self, message)
 
-    _wrap(life, "perform", perform)
-    _wrap(worker, "_take_up", take_up)
+    wrap(life, "perform", perform)
+    wrap(worker, "_take_up", take_up)
 
 
 def _tending(watch: Watch) -> Callable[..., Any]:

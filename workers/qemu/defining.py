@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tierhost.workers.qemu.base import QemuBase, check_flags, check_text
 from tierhost.workers.qemu.domain_xml import from_xml
+from tierhost.workers.qemu.forgetting import intend_removal, settle_removals
 from tierhost.workers.qemu.roster import DOMAINS
 from tierhost.workers.runtime.contract import Code, DriverError, change
 from tierhost.workers.runtime.definitions import parse, validate
@@ -62,10 +63,10 @@ class Definitions(QemuBase):
                 t.delete(DOMAINS, found.uuid)
                 t.reply(None)
                 if self.saving.has_image(found.uuid):
-                    self.saving.intend_removal(t, found.uuid)
+                    intend_removal(t, found.uuid)
             self.roster.undefine(found.uuid)
             self.saving.remove_image(found.uuid)
-            self.saving.settle_removals()
+            settle_removals(self.roster, self.saving)
             if not self.roster.is_running(found.uuid):
                 self.backend.sweep(found.uuid, entirely=True)
         if not self.roster.is_running(found.uuid):

@@ -8,6 +8,7 @@ from tierhost.workers.qemu.asking import Questions
 from tierhost.workers.qemu.backend import is_installed
 from tierhost.workers.qemu.defining import Definitions
 from tierhost.workers.qemu.devices import Devices
+from tierhost.workers.qemu.forgetting import settle_removals
 from tierhost.workers.qemu.lanes import side_by_side
 from tierhost.workers.qemu.roster import RUNNING_STATES
 from tierhost.workers.qemu.running import Running
@@ -26,7 +27,7 @@ class QemuDriver(Definitions, Running, Devices, Questions):
         if not is_installed() and not self.backend.survey():
             return self.skip("no QEMU is installed: install the package qemu-system-x86")
         self.roster.load()
-        self.saving.settle_removals()
+        settle_removals(self.roster, self.saving)
         self.stock.take()
         self.supply.tell_storage()
         self.autostart.go_on()

@@ -21,11 +21,9 @@ if TYPE_CHECKING:
     from tierhost.workers.qemu.monitor import Monitors
     from tierhost.workers.qemu.roster import Guest, Roster
     from tierhost.workers.qemu.starting import Starting
-    from tierhost.workers.runtime.store import Transaction
 
 SAVE_LIMIT_S: Final = 170.0
 CANCEL_LIMIT_S: Final = 5.0
-REMOVAL: Final = "remove image "
 SPENT: Final = ".spent"
 """Behind the name of an image whose guest is about to run: from then on it is stale, whatever happens."""
 
@@ -54,21 +52,6 @@ class Saving:
         self.image(uuid).unlink(missing_ok=True)
         if self._folder.exists():
             sync_folder(self._folder)
-
-    @staticmethod
-    def intend_removal(t: Transaction, uuid: str) -> None:
-        """Say, with what makes a guest's saved memory useless, that it goes: nobody would look for it any more."""
-        t.intend(f"{REMOVAL}{uuid}", {"uuid": uuid})
-
-    def settle_removals(self) -> None:
-        """Remove what was to be removed, by this life or one that died over it."""
-        intents = {key: facts for key, facts in self._roster.context.persistent.intents().items() if key.startswith(REMOVAL)}
-        for key, facts in intents.items():
-            # Unless it was defined again since, and saved again.
-            if facts["uuid"] not in self._roster.domains:
-                self.remove_image(facts["uuid"])
-            with self._roster.context.persistent.transaction() as t:
-                t.settle(key)
 
     # Saving.
 

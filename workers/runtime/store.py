@@ -11,7 +11,7 @@ import msgpack
 from tierhost.ipc.errors import Code
 from tierhost.workers.runtime.calllog import CallLog, Page
 from tierhost.workers.runtime.mirror import MirrorFailed
-from tierhost.workers.runtime.pair import Pair
+from tierhost.workers.runtime.pair import Loaded, Pair
 from tierhost.workers.runtime.rows import Key, Row, Seal, make_row
 from tierhost.workers.runtime.tables import Tables
 from tierhost.workers.runtime.transaction import CALLS, INTENTS, LOST, StoreFailed, Transaction
@@ -226,18 +226,14 @@ class Store:
     def _load(self) -> None:
         loaded = self._pair.load()
         self._generation = loaded.generation
-        if self._boot_id and loaded.generation and loaded.boot_id != self._boot_id:
-            # another boot's rows
+        of_another_boot = bool(self._boot_id and loaded.generation and loaded.boot_id != self._boot_id)
+        if of_another_boot:
             self._generation += 1
             self._write(dict.fromkeys(loaded.rows), Tables({}, 0, 0))
-            if not loaded.boot_id:
-                # ... or of this one, and nobody can tell: what is missed is at least named
-                names = [key for key in loaded.rows if key[0] not in {CALLS, LOST}]
-                self._put_on_record([Damage(*entry) for entry in loaded.lost] + [Damage(*key, UNKNOWN_BOOT) for key in names])
-            return
-        self._tables = Tables.of(loaded.rows)
-        if loaded.lost:
-            self._put_on_record([Damage(*entry) for entry in loaded.lost])
+        else:
+            self._tables = Tables.of(loaded.rows)
+        if lost := _missed(loaded, of_another_boot=of_another_boot):
+            self._put_on_record(lost)
 
     def _put_on_record(self, found: list[Damage]) -> None:
         t = Transaction(self.get)
@@ -259,6 +255,14 @@ def _failed(path: Path, what: str, failure: MirrorFailed) -> StoreFailed:
 def _unpack(row: Row) -> dict[str, Any]:
     unpacked: dict[str, Any] = msgpack.unpackb(row.body, strict_map_key=False)
     return unpacked
+
+
+def _missed(loaded: Loaded, *, of_another_boot: bool) -> list[Damage]:
+    """What is lost. Of another boot nothing is missed; where no seal is left it may have been this one: that is named."""
+    if of_another_boot and loaded.boot_id:
+        return []
+    names = [key for key in loaded.rows if key[0] not in {CALLS, LOST}] if of_another_boot else []
+    return [Damage(*entry) for entry in loaded.lost] + [Damage(*key, UNKNOWN_BOOT) for key in names]
 
 
 def _lost_key(table: str, key: str) -> str:

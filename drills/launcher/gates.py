@@ -1,0 +1,174 @@
+"""Logical points: a worker is held at its n-th state commit, or at the n-th reply of a peer, until whoever watches lets it go.
+
+The runner's half is `Gate`; the other is installed by the launcher in every worker of the host that it starts:
+
+    arming = Arming(folder / "sheet", folder / "news")
+    arming.write(folder / "arming.json")
+    gate = Gate(arming)
+    # start: python -m tierhost.drills.launcher arming.json -- --root FOLDER up ...
+    gate.arm(Point("commit", driver="storage", ordinal=2))
+    # ... a call of storage, made by another thread ...
+    pid = gate.wait_reached(time.monotonic() + 10.0)
+    os.kill(pid, signal.SIGKILL)
+    gate.release()
+
+Should the runner die, whoever is held goes on.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import struct
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from tierhost.drills.launcher.arming import Order, Sheet
+from tierhost.ipc.errors import Code, TierhostError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tierhost.drills.launcher.arming import Arming
+    from tierhost.drills.plan import Point
+
+COMMIT: Final = "commit"
+REPLY: Final = "reply"
+HOLD: Final = "hold"
+WAITING_MAX: Final = 8
+_CREDENTIALS: Final = struct.Struct("3i")
+
+
+class NoGate(TierhostError):
+    """Raised for a point that no worker can be held at."""
+
+    code = Code.INVALID_ARG
+
+
+class NotReached(TierhostError):
+    """Raised when nobody came to the gate in time."""
+
+    code = Code.OPERATION_TIMEOUT
+
+
+def _sheet_of(arming: Arming) -> Path:
+    return arming.sheet.with_name(f"{arming.sheet.name}.gate")
+
+
+def _door_of(arming: Arming) -> Path:
+    return arming.news.with_name(f"{arming.news.name}.gate")
+
+
+class Gate:
+    """The runner's half. One point at a time; not to be shared between threads, but for `release`."""
+
+    def __init__(self, arming: Arming) -> None:
+        """Open the door. Make it before the host is started, or at any time after."""
+        self._sheet = Sheet(_sheet_of(arming))
+        self._path = _door_of(arming)
+        self._path.unlink(missing_ok=True)
+        self._door = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._door.bind(str(self._path))
+        self._door.listen(WAITING_MAX)
+        self._held: list[socket.socket] = []
+
+    def arm(self, point: Point) -> None:
+        """From now on, count; hold whoever comes to the point. Raises NoGate for kinds that are not the launcher's."""
+        if point.kind not in {COMMIT, REPLY} or not point.driver or point.ordinal < 1 or (point.kind == REPLY and not point.peer):
+            raise NoGate(f"nobody can be held at {point}", hint='"commit" with a driver, "reply" with a driver and a peer')
+        self.release()
+        self._sheet.reset()
+        self._sheet.give(Order(HOLD, point.driver, point.kind, f"{point.peer} {point.ordinal}"))
+
+    def wait_reached(self, deadline_s: float) -> int:
+        """Wait until somebody is held, and return its pid. Raises NotReached at `deadline_s` (CLOCK_MONOTONIC)."""
+        heard, _, _ = select.select([self._door], [], [], max(0.0, deadline_s - time.monotonic()))
+        if not heard:
+            raise NotReached("nobody came to the point in time", subject="gate")
+        line, _ = self._door.accept()
+        self._held.append(line)
+        pid: int = _CREDENTIALS.unpack(line.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))[0]
+        return pid
+
+    def release(self) -> None:
+        """Let go of whoever is held, and hold nobody any more. May be called again."""
+        self._sheet.clear()
+        held, self._held = self._held, []
+        for line in held:
+            line.close()
+
+    def close(self) -> None:
+        """Release, and close the door: whoever stands before it goes on. May be called again."""
+        if self._door.fileno() < 0:
+            return
+        self.release()
+        self._door.close()
+        self._path.unlink(missing_ok=True)
+        self._sheet.close()
+
+
+class Turnstile:
+    """The worker's half. Made before the fork; the sheet, and the count on it, are common to all lives."""
+
+    def __init__(self, arming: Arming) -> None:
+        self._sheet = Sheet(_sheet_of(arming))
+        self._path = _door_of(arming)
+        self.driver = ""
+
+    def passes(self, kind: str, driver: str, peer: str = "") -> None:
+        """Somebody is at a point of this kind: if it is the one, wait here."""
+        order = self._sheet.read()
+        if order is None or (order.driver, order.method) != (driver, kind):
+            return
+        wanted, _, ordinal = order.point.rpartition(" ")
+        if wanted == peer and self._sheet.count() == int(ordinal):
+            self._sheet.clear()
+            self._wait()
+
+    def _wait(self) -> None:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as line, suppress(OSError):
+            line.connect(str(self._path))
+            # Nothing is ever sent: the end of the line is the word to go on, whoever ended it.
+            line.recv(1)
+
+
+def install(arming: Arming) -> None:
+    """Put the turnstile into the runtime, in this process and in all that are forked from it."""
+    from tierhost.ipc.calls import Caller  # noqa: PLC0415  # the host itself never imports workers: this program does
+    from tierhost.workers.runtime.main import Worker  # noqa: PLC0415
+    from tierhost.workers.runtime.store import Store  # noqa: PLC0415
+
+    turnstile = Turnstile(arming)
+
+    def take_up(original: Callable[..., Any], worker: Any, message: Any) -> Any:
+        turnstile.driver = message.spec["name"]
+        return original(worker, message)
+
+    def commit(original: Callable[..., Any], store: Any, transaction: Any) -> Any:
+        turnstile.passes(COMMIT, turnstile.driver)
+        return original(store, transaction)
+
+    def answered(original: Callable[..., Any], caller: Any, way: Any, *args: Any) -> Any:
+        answer = original(caller, way, *args)
+        if answer is not None and turnstile.driver:
+            turnstile.passes(REPLY, turnstile.driver, way.entry.driver)
+        return answer
+
+    for owner, name, around in (
+        (Worker, "_take_up", take_up),
+        (Store, "_commit", commit),
+        (Caller, "_wait_for_answer", answered),
+    ):
+        wrap(owner, name, around)
+
+
+def wrap(owner: type, name: str, around: Callable[..., Any]) -> None:
+    """Put a function around a method: it is given the method, then what that was given."""
+    original = getattr(owner, name)
+
+    def wrapped(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return around(original, self, *args, **kwargs)
+
+    setattr(owner, name, wrapped)
