@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 LOOK_AGAIN_S = 0.0005
 PATIENCE_S = 60.0
+CHUNK_BYTES = 65536
 
 STATES = ("nostate", "running", "blocked", "paused", "shutdown", "shutoff", "crashed", "pmsuspended")
 GONE = frozenset({libvirt.VIR_ERR_NO_CONNECT, libvirt.VIR_ERR_RPC, libvirt.VIR_ERR_INVALID_CONN})
@@ -178,6 +179,17 @@ def show_volume(volume: Any) -> dict[str, Any]:
     return {"name": volume.name(), "path": volume.path(), "capacity": capacity, "allocation": allocation}
 
 
+def upload(pool: Any, name: str, data: bytes, offset: int = 0) -> int:
+    """Write into a volume; return how much."""
+    stream = pool.connect().newStream()
+    pool.storageVolLookupByName(name).upload(stream, offset, len(data))
+    sent = 0
+    while sent < len(data):
+        sent += stream.send(data[sent : sent + CHUNK_BYTES])
+    stream.finish()
+    return len(data)
+
+
 LOOKUPS = {
     "storage_pool": "storagePoolLookupByName",
     "storage_vol": "storagePoolLookupByName",
@@ -208,6 +220,7 @@ SPECIAL: dict[tuple[str, str], Any] = {
     ("storage_vol", "list"): lambda pool: [show_volume(volume) for volume in pool.listAllVolumes()],
     ("storage_vol", "create_xml"): lambda pool, xml, flags=0: show_volume(pool.createXML(xml, flags)),
     ("storage_vol", "delete"): lambda pool, volume, flags=0: pool.storageVolLookupByName(volume).delete(flags) and None,
+    ("storage_vol", "upload"): upload,
     ("storage_vol", "get_info"): lambda pool, volume: show_volume(pool.storageVolLookupByName(volume)),
 }
 

@@ -61,7 +61,7 @@ def _ordinal(text: str, found: re.Match[str]) -> int:
 def text_of(point: Point) -> str:
     """Write a point down: the text that `parse` reads."""
     if point.kind == "time":
-        return f"t+{point.after_s:g}s"
+        return f"t+{point.after_s:.6f}".rstrip("0").rstrip(".") + "s"
     if point.kind == "phase":
         again = f", {nth(point.ordinal)} time" if point.ordinal > 1 else ""
         return f"phase {point.phase} of {point.driver}{again}"

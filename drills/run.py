@@ -132,7 +132,7 @@ class Run:
     def _settle(self, deadline_s: float) -> None:
         """Wait until nothing is under way any more, and it is steady again."""
         healed_s = time.monotonic()
-        limit_s = min(SETTLE_LIMIT_S, max(1.0, deadline_s - healed_s))
+        limit_s = min(float(self.drill.options.get("settle_s", SETTLE_LIMIT_S)), max(1.0, deadline_s - healed_s))
         moving: list[str] = []
         while isinstance(self.target, Settles) and (moving := self.target.unsettled()):
             if time.monotonic() > healed_s + limit_s:

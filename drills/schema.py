@@ -126,9 +126,11 @@ SCHEMA: Final[Schema] = {
             "options": _table(
                 "of the run",
                 {
+                    "settle_s": _seconds("how long it may take after healing until it is steady again (default 30)"),
                     "pace_s": _seconds("pause between two of the drill's own calls"),
                     "config": _text("the configuration of the host, as `tierhost up --config` reads it"),
                     "host": _list("options of `tierhost up`", {"type": "string"}),
+                    "daemon": {"type": "object", "description": "of --target generic: start, ready or ready_socket, call, stop"},
                 },
             ),
         },

@@ -104,7 +104,9 @@ def _secrets(folder: Path, place: Path, wishes: Wishes) -> Iterable[Ask]:
 def _pools(folder: Path, place: Path, wishes: Wishes) -> Iterable[Ask]:
     for name, xml in _files(folder / "pools", place):
         yield Ask("storage.storage_pool_define_xml", (xml,))
-        if f"pool {name}" not in wishes.inactive:
+        if f"pool {name}" in wishes.inactive:
+            yield Ask("storage.storage_pool_build", (name,), SLOW_CALL_S)
+        else:
             yield Ask("storage.storage_pool_create", (name, MAKE_DIRECTORY), SLOW_CALL_S)
         if f"pool {name}" in wishes.autostart:
             yield Ask("storage.storage_pool_set_autostart", (name, True))

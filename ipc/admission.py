@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
-from tierhost.ipc.errors import AccessDenied, Busy, DeadlineExceeded, NoSuchMethod, PeerDied, TierhostError
+from tierhost.ipc.errors import AccessDenied, Busy, DeadlineExceeded, NoSuchMethod, PeerAbsent, PeerDied, TierhostError
 from tierhost.ipc.limits import IN_FLIGHT_MAX, IN_FLIGHT_PER_PEER_MAX
 
 if TYPE_CHECKING:
@@ -106,6 +106,9 @@ class Admission:
 
     def _authorise(self, arrival: Arrival, entry: Entry | None) -> None:
         method = arrival.request.method
+        if not self._offers:
+            # A life that its host had no time to bring up: who finds no host finds its socket.
+            raise PeerAbsent("it is not initialized yet", subject=f"driver {self._driver}", hint="try again in a moment")
         if method not in self._offers:
             reason = f"it has no method '{method[:METHOD_CHARS_QUOTED]}'"
             raise NoSuchMethod(reason, subject=f"driver {self._driver}", hint=self._what_there_is(method))

@@ -48,6 +48,15 @@ class Directory:
             self._bury(driver, incarnation)
             self._wake(driver)
 
+    def withdraw(self, driver: str, incarnation: int) -> None:
+        """Note that a life cannot be called just now, and may come up again: nobody said that it is over."""
+        with self._lock:
+            known = self._up.get(driver)
+            if known is not None and known.incarnation == incarnation:
+                del self._up[driver]
+                self._forget_pid(known)
+                self._wake(driver)
+
     def find(self, driver: str) -> Entry | None:
         """Return the life of this driver that can be called now."""
         return self._up.get(driver)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tierhost.ipc.codec import NotInLanguage, decode, encode
 from tierhost.ipc.directory import Directory, Entry
+from tierhost.ipc.endpoints import somebody_listens
 from tierhost.ipc.errors import CallError, Code, DeadlineExceeded, OutcomeUnknown, ProtocolError
 from tierhost.ipc.failures import error_of
 from tierhost.ipc.limits import CALL_DEADLINE_MAX_S
@@ -157,9 +158,11 @@ class Following:
             reason = f"the host's directory is not readable: {error}"
             raise ProtocolError(reason) from None
         for known in self.directory.lives():
-            # What came up since is not in the picture yet.
-            if known.driver not in lives and self._came_up.get(known.driver, 0) <= number:
-                self.directory.down(known.driver, known.incarnation)
+            # What came up since is not in the picture yet; nor is what a host that has just started has yet to adopt: whoever
+            # still answers its door is let be, and nobody is taken for dead for good.
+            absent = known.driver not in lives and self._came_up.get(known.driver, 0) <= number
+            if absent and not _answers(known):
+                self.directory.withdraw(known.driver, known.incarnation)
         for entry in lives.values():
             self.directory.up(entry)
         self._number = max(self._number, number)
@@ -174,6 +177,13 @@ class Following:
         finally:
             # By identity: two that are empty are equal.
             self._followers = [follower for follower in self._followers if follower is not heard]
+
+
+def _answers(life: Entry) -> bool:
+    try:
+        return somebody_listens(life.endpoint)
+    except OSError:
+        return False
 
 
 def _entry(fields: Any) -> Entry:

@@ -15,12 +15,17 @@ NAME: Final = "orders"
 PROMISES: Final = ("one body", "incarnation", "announce", "dead life", "one verb", "stop order", "end", "inhibit", "phases")
 """Those that hold under every policy: the journal does not say which limits its host was given."""
 
+ISOLATION: Final = "isolation"
+BY_LIMITS: Final = ("in answer to TimePassed", "in answer to BeatRead")
+"""Ends of a life that are just or not by the host's own limits: nothing is said about them."""
+
 
 def judge(history: History) -> Finding:
     """Replay the journal."""
     try:
         lives = host_lives(history)
         broken = judged(history, PROMISES)
+        broken += [line for line in judged(history, (ISOLATION,)) if not any(words in line for words in BY_LIMITS)]
     except NoEvidence as error:
         return Finding(NAME, Verdict.UNKNOWN, error.text)
     count = sum(1 for life in lives for _ in life.orders())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Final
 from tierhost.drills.kill_points import summary
 from tierhost.drills.kill_points.ledger import Ledger, code_digest
 from tierhost.drills.kill_points.sweep import Share, Sweep
-from tierhost.drills.kill_points.table import OPERATIONS, named
+from tierhost.drills.kill_points.table import OPERATIONS, at_system_calls, named
 from tierhost.ipc.errors import TierhostError
 
 EXIT_OK: Final = 0
@@ -30,6 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", type=Path, metavar="FILE", help="keep results there, and go on from those of the same code")
     parser.add_argument("--sample", type=int, default=0, metavar="N", help="about so many points, spread over the operations")
     parser.add_argument("--seed", type=int, default=0, help="which sample (default: 0)")
+    parser.add_argument("--system-calls", action="store_true", help="cut off at system calls, by strace, instead of at lines")
     parser.add_argument("--format", choices=("table", "json"), default="table")
 
 
@@ -45,9 +47,15 @@ def run(arguments: argparse.Namespace) -> int:
         sys.stderr.write("error: name operations or --all, and a shard as 1/4\nhint: tierhost drill points --list\n")
         return EXIT_USAGE
     operations = OPERATIONS if arguments.all else named(arguments.operations)
+    if arguments.system_calls:
+        operations = at_system_calls(operations)
     ledger = Ledger(arguments.resume, code_digest())
     ledger.refresh()
-    sweep = Sweep(ledger, operations, Share(int(number), int(count), arguments.sample, arguments.seed), _progress)
+    # Whoever is ended in good order leaves no host behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_NOT_HELD))
+    sweep = Sweep(
+        ledger, operations, Share(int(number), int(count), arguments.sample, arguments.seed), _progress, arguments.system_calls
+    )
     sweep.run()
     counted = summary.count(
         sweep.wanted,

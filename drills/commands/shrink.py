@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tierhost.drills import stored
 from tierhost.drills.again import Shrinking, broken_in
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     from tierhost.drills.plan import Drill
     from tierhost.drills.stored import Stored
+
+SETTLE_S: Final = 5.0
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +40,8 @@ def run(arguments: argparse.Namespace) -> int:
     target = arguments.target or old.history.target
 
     def once(drill: Drill) -> Stored:
+        # What fails is found out by waiting in vain: half a minute for each try would be the whole search.
+        drill = replace(drill, options={"settle_s": SETTLE_S, **drill.options})
         return trial(drill, old.history.seed, target, lambda _text: None)
 
     with telling(quiet=False) as tell:

@@ -126,8 +126,8 @@ class HostTrials:
             self.site.wait_gone()
         return word
 
-    def run(self, operation: Operation, point: str) -> Trial:
-        """Have the host die at this point; start it again, and see."""
+    def run(self, operation: Operation, point: str, *, rested: bool = False) -> Trial:
+        """Have the host die at this point; start it again, and see. A host that starts is `rested` anyway."""
         assert isinstance(operation, HostOperation)
         control = self._controls[operation.name]
         trial = Trial(operation.name, point, changes=False, control=control)

@@ -12,6 +12,7 @@ from tierhost.drills.kill_points import host_trials
 from tierhost.drills.kill_points.host_trials import HostOperation, HostTrials
 from tierhost.drills.kill_points.judging import judge
 from tierhost.drills.kill_points.ledger import Judged
+from tierhost.drills.kill_points.lighting import AtSystemCalls
 from tierhost.drills.kill_points.site import Site
 from tierhost.drills.kill_points.trial import Trials
 from tierhost.drills.launcher.points import Chosen
@@ -54,6 +55,7 @@ class Sweep:
     operations: tuple[Operation, ...]
     share: Share
     tell: Callable[[str], None]
+    at_system_calls: bool = False
     wanted: dict[str, list[str]] = field(default_factory=dict)
     tried: int = 0
     took_s: float = 0.0
@@ -77,7 +79,7 @@ class Sweep:
             self.close()
 
     def _strike(self, operation: Operation, points: Iterable[str], *, counted: bool) -> None:
-        open_points = [point for point in points if (operation.name, point) not in self.ledger.judged]
+        open_points = [point for point in points if self._is_open(operation.name, point)]
         began_s, bad = time.monotonic(), 0
         for point in open_points:
             if not counted:
@@ -96,17 +98,22 @@ class Sweep:
         if open_points:
             self.tell(f"{operation.name}: {len(open_points)} points, {len(open_points) / took_s:.1f} a second, {bad} not held")
 
+    def _is_open(self, operation: str, point: str) -> bool:
+        """Whether it was never tried, or not reached: that is worth another try."""
+        one = self.ledger.judged.get((operation, point))
+        return one is None or not one.fired
+
     def _try(self, operation: Operation, point: str) -> Judged:
         began_s = time.monotonic()
         trial = self._fresh(operation).run(operation, point)
-        for _ in range(ATTEMPTS_MAX - 1):
+        for attempt in range(2, ATTEMPTS_MAX + 1):
             if trial.fired:
                 break
             if trial.trouble:
                 self.close()
             self._again(operation)
             began_s = time.monotonic()
-            trial = self._fresh(operation).run(operation, point)
+            trial = self._fresh(operation).run(operation, point, rested=attempt == ATTEMPTS_MAX)
         return Judged.of(trial, operation.driver, judge(trial), time.monotonic() - began_s)
 
     def _again(self, operation: Operation) -> None:
@@ -135,7 +142,7 @@ class Sweep:
             trials.set_up()
             return trials
         self._site.start()
-        return Trials(self._site)
+        return Trials(self._site, AtSystemCalls(self._site) if self.at_system_calls else None)
 
     def close(self) -> None:
         """Throw the site away."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from tierhost.drills.kill_points import domains, host_trials, pools, secrets, volumes
@@ -22,6 +23,10 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
 """In the order in which a sweep takes them."""
 
 
+AT_SYSTEM_CALLS: Final = "@system-calls"
+"""Behind the name of an operation that is cut off at system calls, not at lines."""
+
+
 class NoOperation(TierhostError):
     """Raised when no operation has such a name."""
 
@@ -37,3 +42,12 @@ def named(wanted: Iterable[str]) -> tuple[Operation, ...]:
             raise NoOperation(f"no operation is called '{name}'", hint="tierhost drill points --list")
         found += [one for one in of_it if one not in found]
     return tuple(found)
+
+
+def at_system_calls(operations: Iterable[Operation]) -> tuple[Operation, ...]:
+    """Return the same to be cut off at system calls: those whose worker is there before the call begins."""
+    return tuple(
+        replace(one, name=f"{one.name}{AT_SYSTEM_CALLS}", victim=f"{one.driver}.{one.at}")
+        for one in operations
+        if one.driver != "host" and not one.at.startswith("state_")
+    )

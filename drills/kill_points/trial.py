@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
@@ -10,19 +11,21 @@ from tierhost.drills.history import ANSWERED, FAILED
 from tierhost.drills.history import UNKNOWN as NOBODY_KNOWS
 from tierhost.drills.kill_points import traces
 from tierhost.drills.kill_points.judging import Control, Trial
+from tierhost.drills.kill_points.lighting import AtLines
 from tierhost.drills.kill_points.operation import Scene
-from tierhost.drills.launcher.arming import COUNT, KILL, Order
-from tierhost.drills.launcher.points import Point
 from tierhost.ipc.errors import DeadlineExceeded, OutcomeUnknown, TierhostError
+from tierhost.workers.runtime.pool import LINGER_S
 
 if TYPE_CHECKING:
+    from tierhost.drills.kill_points.lighting import Lighting
     from tierhost.drills.kill_points.operation import Operation
     from tierhost.drills.kill_points.site import Site
+    from tierhost.drills.launcher.points import Point
 
-WORD_LIMIT_S: Final = 5.0
 SETTLE_LIMIT_S: Final = 10.0
 GONE_LIMIT_S: Final = 2.0
 LOOK_AGAIN_S: Final = 0.01
+REST_S: Final = LINGER_S + 1.0
 
 
 class Unsteady(TierhostError):
@@ -32,16 +35,16 @@ class Unsteady(TierhostError):
 class Trials:
     """Runs operations on one warm site, again and again."""
 
-    def __init__(self, site: Site, tag: str = "k") -> None:
+    def __init__(self, site: Site, lighting: Lighting | None = None) -> None:
         self.site = site
-        self._tag = tag
+        self._lighting = lighting or AtLines(site)
         self._number = 0
         self._controls: dict[str, Control] = {}
         self._known: frozenset[str] = frozenset()
 
     def _scene(self) -> Scene:
         self._number += 1
-        scene = Scene(self.site, f"{self._tag}{self._number:05d}x")
+        scene = Scene(self.site, f"k{self._number:05d}x")
         scene.folder.mkdir(parents=True)
         return scene
 
@@ -64,44 +67,45 @@ class Trials:
             operation.prepare(scene)
             before = scene.plain(operation.view(scene))
             self.site.wait_ready()
-            self.site.news.drop()
             if counted:
-                self.site.sheet.give(Order(COUNT, operation.driver, operation.at))
+                self._lighting.watch(operation)
             answer = scene.plain(operation.call(scene))
             if counted:
-                word = self.site.news.hear(WORD_LIMIT_S)
-                points = [Point(*point) for point in word["points"]] if word else []
+                points = self._lighting.seen()
             return Control(before, scene.plain(operation.view(scene)), answer), points
         finally:
-            self.site.sheet.clear()
+            self._lighting.off()
             self._clear(operation, scene)
 
-    def run(self, operation: Operation, point: str) -> Trial:
-        """Have a worker die at this point, and see. What goes wrong with the drill itself is in the trial, too."""
+    def run(self, operation: Operation, point: str, *, rested: bool = False) -> Trial:
+        """Have a worker die at this point, and see. What goes wrong with the drill itself is in the trial, too.
+
+        `rested`: the worker is left alone before the call until its threads have gone, so that the call gets a new one.
+        """
         trial = Trial(operation.name, point, operation.changes, self._controls[operation.name])
         scene = self._scene()
         try:
-            trial = self._strike(operation, scene, trial)
+            trial = self._strike(operation, scene, trial, rested=rested)
         except TierhostError as error:
             trial = replace(trial, trouble=f"{type(error).__name__}: {error}")
         finally:
-            self.site.sheet.clear()
+            self._lighting.off()
         try:
             self._clear(operation, scene)
         except TierhostError as error:
             trial = replace(trial, trouble=trial.trouble or f"while it was cleared away: {error}")
         return replace(trial, left=self._left())
 
-    def _strike(self, operation: Operation, scene: Scene, trial: Trial) -> Trial:
+    def _strike(self, operation: Operation, scene: Scene, trial: Trial, *, rested: bool) -> Trial:
         operation.prepare(scene)
         before = scene.plain(operation.view(scene))
+        if rested:
+            select.select([], [], [], REST_S)
         lives = self.site.wait_ready()
-        self.site.news.drop()
-        self.site.sheet.give(Order(KILL, operation.driver, operation.at, trial.point))
+        self._lighting.light(operation, trial.point)
         trial = replace(trial, before=before, **_call(operation, scene))
-        word = self.site.news.hear(WORD_LIMIT_S)
-        fired = word is not None and word["what"] == "fired"
-        proof = f"pid {word['pid']} died at {word['point']}" if word and fired else ""
+        proof = self._lighting.fired()
+        fired = bool(proof)
         after = scene.plain(operation.view(scene))
         last = operation.driver, lives[operation.driver]["incarnation"] + operation.own_lives - (0 if fired else 1)
         now = self.site.wait_ready(SETTLE_LIMIT_S, newer=last)

@@ -82,12 +82,18 @@ def _luks(scene: Scene) -> Any:
     return scene.call("storage.storage_vol_create_xml", scene.tag, encrypted_xml(scene))
 
 
+def _release(scene: Scene) -> None:
+    """Let go of what was held, so that the pool may be stopped."""
+    scene.call("asker.ask", "storage", "release_volumes", {"holder": scene.tag})
+    pools.clear(scene)
+
+
 def _service(name: str, words: dict[str, Any]) -> Operation:
     def call(scene: Scene) -> Any:
         given = {key: filled(scene, (word,))[0] for key, word in words.items()}
         return scene.call("asker.ask", "storage", name, given)
 
-    return Operation(f"storage.{name}", call, view, written, pools.clear, changes=False)
+    return Operation(f"storage.{name}", call, view, written, _release, changes=False)
 
 
 OPERATIONS: Final = (

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import select
+import shutil
 import subprocess
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
 from tierhost.drills import leaks
-from tierhost.drills.faults import NotFired
+from tierhost.drills.faults import BadPlan, NotFired
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,6 +37,8 @@ class DiesAtWrite:
     _tracer: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
+        if shutil.which("strace") is None:
+            raise BadPlan("strace is not installed", hint="install the package strace")
         self._pidfd = os.pidfd_open(self.pid)
         # Thread by thread, and not -f: what it starts (QEMU) is none of ours, and ten times slower when it is traced.
         threads = [f"-p{thread}" for thread in sorted(os.listdir(f"/proc/{self.pid}/task"), key=int)]
@@ -49,9 +52,7 @@ class DiesAtWrite:
             chunk = os.read(self._tracer.stderr.fileno(), 4096) if heard else b""
             if not chunk:
                 self.__exit__()
-                raise NotFired(
-                    f"strace did not attach: {said.decode(errors='replace').strip()}", hint="install the package strace"
-                )
+                raise NotFired(f"strace did not attach: {said.decode(errors='replace').strip()}", hint="it takes root")
             said += chunk
         return self
 

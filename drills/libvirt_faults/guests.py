@@ -72,14 +72,14 @@ def _ghost_at(open_side: OpenSide, write: Write) -> Seen:
             except NotFired as reason:
                 return Seen(GHOST, side.name, 0, 0, "ghosts", (f"{side.name}: {reason}; start said: {told}",))
         side.recover()
-        within(lambda: not _is_ghost(side.target.look("settling"), uuid), SETTLE_LIMIT_S)
+        within(lambda: not is_ghost(side.target.look("settling"), uuid), SETTLE_LIMIT_S)
         look = side.target.look("after")
         state, alive = look.objects["guests"]["ghost"]["state"], processes(look, uuid)
         evidence = f"{proof}; start said: {told}; afterwards: {state}, {alive} process(es)"
-        return Seen(GHOST, side.name, int(_is_ghost(look, uuid)), 1, "ghosts", (evidence,))
+        return Seen(GHOST, side.name, int(is_ghost(look, uuid)), 1, "ghosts", (evidence,))
 
 
-def _is_ghost(look: Look, uuid: str) -> bool:
+def is_ghost(look: Look, uuid: str) -> bool:
     """Whether a guest is listed as one that runs and no process of it is there. Not to be seen is no ghost."""
     rows: list[dict[str, Any]] = [row for row in look.objects.get("guests", {}).values() if row["uuid"] == uuid]
     return any(row["state"] in RUNS for row in rows) and processes(look, uuid) == 0

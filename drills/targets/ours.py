@@ -13,6 +13,7 @@ from tierhost.drills import journals, kernel
 from tierhost.drills.history import Journaled, Look
 from tierhost.drills.reboots import Boots
 from tierhost.drills.recording import jsonable
+from tierhost.drills.searching import search
 from tierhost.drills.sweeping import sweep
 from tierhost.drills.targets import NoAnswer
 from tierhost.drills.targets.looking import objects_of
@@ -32,6 +33,9 @@ LOOK_LIMIT_S: Final = 10.0
 END_LIMIT_S: Final = 10.0
 AT_REST: Final = frozenset({"READY", "SKIPPED", "STOPPED", "QUARANTINED"})
 """Phases out of which nothing moves by itself."""
+
+SET_VALUE: Final = "secret.secret_set_value"
+"""Values that were given by it are looked for at every look: they must be nowhere."""
 
 DRIVERS: Final = ("secret", "storage", "qemu")
 
@@ -56,6 +60,7 @@ class OurHost:
         self._program = program
         self._own = threading.local()
         self._boot = 0
+        self._values: dict[str, bytes] = {}
         self._clients: list[Client] = []
         self._earlier: list[Journaled] = []
         self._runs: list[launch.Running] = []
@@ -81,6 +86,8 @@ class OurHost:
 
     def ask(self, ask: Ask) -> Any:
         """Make one call. Raises NoAnswer, or what the driver or its absence raises."""
+        if ask.method == SET_VALUE and len(ask.args) > 1 and isinstance(ask.args[1], bytes):
+            self._values[f"{ask.args[0]} ({len(self._values) + 1})"] = ask.args[1]
         try:
             changes = not reads(ask.method)
             return self.client().call(ask.method, *ask.args, deadline_s=ask.deadline_s, changes=changes)
@@ -135,7 +142,9 @@ class OurHost:
             objects = objects_of(client)
         except TierhostError:
             status, objects = {}, {}
-        return Look(time.monotonic(), label, objects, kernel.world(self.folder, self.host_pid(), self.lives()), status)
+        world = kernel.world(self.folder, self.host_pid(), self.lives())
+        world |= search(self.folder, [row["pid"] for row in world["processes"]], self._values).as_world()
+        return Look(time.monotonic(), label, objects, world, status)
 
     def unsettled(self) -> list[str]:
         """Say what is still under way: drivers that are in no phase of rest, or no host."""

@@ -127,8 +127,10 @@ def _become(channel: socket.socket, order: dict[str, Any], entry: str) -> NoRetu
     channel.detach()
     os.setsid()
     _move_to(order["cgroup"])
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
+    # Whoever hangs up before its answer is an error of one send, and not the end of the worker.
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
     os.dup2(null, 0)

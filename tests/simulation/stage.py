@@ -63,6 +63,7 @@ class Stage:
     shown: dict[str, Phase] = field(default_factory=dict)
     core: Supervisor = field(init=False)
     judge: Invariants = field(init=False)
+    noted: list[tuple[float, Event | Command]] | None = None
     trace: deque[str | tuple[float, object]] = field(default_factory=lambda: deque(maxlen=TRACE_MAX))
     _heap: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = field(default_factory=list)
     _serial: int = 0
@@ -126,6 +127,8 @@ class Stage:
         except Exception as error:
             self.trace.append((self.now_s, error))
             raise Broken(Breach("raised", self.now_s, repr(error)), self.report(f"the core raised {error!r}")) from error
+        if self.noted is not None:
+            self.noted += [(self.now_s, fact) for fact in (event, *given)]
         self.judge.after(event, self.now_s, given)
         self.trace.extend((self.now_s, command) for command in given if type(command) is not commands.PublishPhase)
         if self.judge.breaches:
@@ -152,7 +155,7 @@ class Stage:
         return "\n".join(lines)
 
     def begin(self, found: Iterable[FakeWorker]) -> None:
-        """A host starts, and finds these lives."""
+        """A host starts, and finds these lives. `noted`, if somebody wants it, is what a host's journal would hold."""
         self.generation += 1
         self.shown.clear()
         self.checks += self.judge.checks if self.generation > 1 else 0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from _blake2 import blake2b  # hashlib would load all of OpenSSL for it
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from cryptography.exceptions import InvalidTag
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12
+CHECK_BYTES: Final = 8
 BLOCK_BITS: Final = 128
 
 
@@ -51,11 +54,12 @@ class PasswordLost(DriverError):
 class Passwords:
     """VNC passwords of definitions at rest: AES-GCM, bound to their guest, under a key of this driver's own.
 
-    The key file is made when the first password comes, so that drivers without one never have a key.
+    The key is made when the first password comes, so that drivers without one never have a key. It is in two files,
+    because one damaged file must not cost every password.
     """
 
     def __init__(self, key_file: Path) -> None:
-        self._key_file = key_file
+        self._key_files = (key_file, key_file.with_name(f"{key_file.name}.copy"))
 
     def seal(self, uuid: str, password: str) -> bytes:
         """Encrypt a guest's password; an empty one stays empty. Raises PasswordLost."""
@@ -63,21 +67,47 @@ class Passwords:
             return b""
         nonce = os.urandom(NONCE_BYTES)
         try:
-            if not self._key_file.exists():
-                write_file(self._key_file, os.urandom(KEY_BYTES))
-            return nonce + self._cipher().encrypt(nonce, password.encode(), uuid.encode())
-        except (OSError, ValueError) as error:
+            if not any(path.exists() for path in self._key_files):
+                self._write(os.urandom(KEY_BYTES))
+            return nonce + AESGCM(self._keys()[0]).encrypt(nonce, password.encode(), uuid.encode())
+        except (OSError, ValueError, IndexError) as error:
             raise PasswordLost(f"its VNC password cannot be kept: {error}", code=Code.SYSTEM_ERROR) from None
 
     def open(self, uuid: str, sealed: bytes) -> str:
         """Decrypt a guest's password. Raises PasswordLost."""
         if not sealed:
             return ""
-        try:
-            return self._cipher().decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], uuid.encode()).decode()
-        except (OSError, ValueError, InvalidTag):
-            hint = "define the guest again, with its password"
-            raise PasswordLost(f"its VNC password cannot be read with {self._key_file}", hint=hint) from None
+        for key in self._keys():
+            with suppress(InvalidTag, ValueError):
+                return AESGCM(key).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], uuid.encode()).decode()
+        reason = f"its VNC password cannot be read with {self._key_files[0]}"
+        raise PasswordLost(reason, hint="define the guest again, with its password")
 
-    def _cipher(self) -> AESGCM:
-        return AESGCM(self._key_file.read_bytes())
+    def _keys(self) -> list[bytes]:
+        """Return what the files hold, after mending one from the other."""
+        found = [_read_key(path) for path in self._key_files]
+        keys = [key for key in found if key]
+        if keys and len(keys) < len(found):
+            # Where that cannot be written, one file is as good as two, until it can be.
+            with suppress(OSError):
+                self._write(keys[0])
+        return keys
+
+    def _write(self, key: bytes) -> None:
+        for path in self._key_files:
+            if _read_key(path) != key:
+                write_file(path, key + _check(key))
+
+
+def _read_key(path: Path) -> bytes:
+    """Return the key in a file; nothing if it is missing or damaged."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return b""
+    key, check = content[:KEY_BYTES], content[KEY_BYTES:]
+    return key if check == _check(key) else b""
+
+
+def _check(key: bytes) -> bytes:
+    return blake2b(key, digest_size=CHECK_BYTES, person=b"tierhost-vnc").digest()

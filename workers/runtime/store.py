@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Damage", "Recorded", "Store", "StoreFailed", "Transaction"]
 
 ROWS_MAX: Final = 65_536
+UNKNOWN_BOOT: Final = "both files have lost their seal, so nobody knows of which boot it is"
 
 
 class Damage(NamedTuple):
@@ -229,6 +230,10 @@ class Store:
             # another boot's rows
             self._generation += 1
             self._write(dict.fromkeys(loaded.rows), Tables({}, 0, 0))
+            if not loaded.boot_id:
+                # ... or of this one, and nobody can tell: what is missed is at least named
+                names = [key for key in loaded.rows if key[0] not in {CALLS, LOST}]
+                self._put_on_record([Damage(*entry) for entry in loaded.lost] + [Damage(*key, UNKNOWN_BOOT) for key in names])
             return
         self._tables = Tables.of(loaded.rows)
         if loaded.lost:

@@ -39,7 +39,14 @@ def report(self: Any, count: int, kind: str) -> None:
         self.context.emit(kind, f"drop {number}", {"size": "x" * 1000})
 
 
+@read(inline=True)
+def nod(self: Any, text: str) -> str:
+    """Return what was said, from the loop itself."""
+    return text
+
+
 Liar = make("liar", say=say, report=report)
+Nodder = make("nodder", nod=nod)
 
 
 @contextmanager
@@ -66,9 +73,9 @@ def caller(path: str) -> socket.socket:
     return made
 
 
-def asking(text: str) -> bytes:
+def asking(text: str, method: str = "echo") -> bytes:
     """A whole and right request for an echo, framed."""
-    data = encode(Request(b"hostile", 0, "echo", [text], {}, 20.0, "", 0, 1))
+    data = encode(Request(b"hostile", 0, method, [text], {}, 20.0, "", 0, 1))
     return LENGTH.pack(len(data)) + data
 
 

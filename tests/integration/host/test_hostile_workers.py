@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import signal
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -254,6 +255,20 @@ def test_garbage_in_a_right_frame_gets_no_answer_and_what_follows_does(honest: S
         assert answer(raw) == "sense"
         assert until(lambda: told(client, "stranger", source="echo"), "it is told")
     untouched(honest)
+
+
+def test_a_caller_that_is_gone_before_its_answer_costs_the_worker_nothing(site: Site) -> None:
+    site.start(hostile.Nodder, options=configure(site.folder))
+    pid = site.driver("nodder")["pid"]
+    for _ in range(3):
+        with hostile.caller(hostile.door_of(site, "nodder")) as raw:
+            os.kill(pid, signal.SIGSTOP)
+            raw.send(hostile.asking("nobody hears", "nod"))
+        # Now the question waits in the kernel, and who asked it has hung up.
+        os.kill(pid, signal.SIGCONT)
+        with site.client() as client:
+            assert client.call("nodder.nod", "hello", changes=False) == "hello"
+    assert site.driver("nodder")["pid"] == pid
 
 
 def test_more_connections_than_a_worker_keeps_are_turned_away_until_some_are_gone(honest: Site) -> None:

@@ -74,6 +74,14 @@ def test_what_the_kernel_says_and_the_manifest_grants_decides(admission: Admissi
     assert verdict(admission, asked) == expected
 
 
+def test_a_life_that_is_not_initialized_says_so_and_not_that_it_has_no_such_method(directory: Directory) -> None:
+    offers: dict[str, bool] = {}
+    unborn = Admission("secret", 3, OWNER_UID, offers, directory)
+    assert verdict(unborn, arrival("list")) == "PeerAbsent"
+    offers.update(OFFERS)
+    assert verdict(unborn, arrival("list")) == "client"
+
+
 def test_a_refusal_says_which_line_is_missing_where(admission: Admission) -> None:
     with pytest.raises(AccessDenied, match=r"'network' does not need secret.get_value .*needs"):
         admission.admit(arrival("get_value", pid=NETWORK.pid))

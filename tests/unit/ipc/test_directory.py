@@ -54,6 +54,17 @@ def test_a_dead_life_is_found_no_more(directory: Directory) -> None:
     assert directory.lives() == []
 
 
+def test_a_life_that_was_withdrawn_may_come_up_again(directory: Directory) -> None:
+    directory.up(life(1))
+    directory.withdraw("storage", 2)
+    assert directory.find("storage") == life(1), "another life was meant"
+    directory.withdraw("storage", 1)
+    assert directory.find("storage") is directory.by_pid(10) is None
+    assert not directory.is_dead("storage", 1)
+    directory.up(life(1))
+    assert directory.find("storage") == directory.by_pid(10) == life(1)
+
+
 def test_the_next_life_buries_every_earlier_one(directory: Directory) -> None:
     directory.up(life(1))
     directory.up(life(3))

@@ -77,6 +77,27 @@ def test_a_picture_older_than_the_news_buries_nobody(client: Client, host: FakeH
     assert client.call("storage.echo", "alive") == "alive"
 
 
+def test_a_worker_that_a_new_host_has_yet_to_take_over_is_called_all_the_while(
+    client: Client, host: FakeHost, start_host: Hosts, live: Live
+) -> None:
+    callee = live()
+    host.up(callee.entry)
+    assert client.call("storage.echo", "before") == "before"
+    host.stop()
+    following = start_host(number=5000)
+    client._following.look({"number": 5000, "lives": []})
+    assert client.call("storage.echo", "meanwhile", deadline_s=SOON_S) == "meanwhile"
+    following.up(callee.entry)
+    assert client.call("storage.echo", "after") == "after"
+
+
+def test_a_life_that_is_not_in_the_picture_and_does_not_answer_is_over(client: Client, host: FakeHost, root: Root) -> None:
+    host.up(Entry("storage", 1, str(root.worker_socket("storage", 1)), 1))
+    client.wait_until(lambda: client._following.directory.find("storage"), "the life is known")
+    client._following.look({"number": host.number, "lives": []})
+    assert client._following.directory.find("storage") is None
+
+
 def test_workers_are_called_while_there_is_no_host(client: Client, host: FakeHost, live: Live) -> None:
     host.up(live().entry)
     assert client.call("storage.echo", "before") == "before"

@@ -138,7 +138,8 @@ def test_a_password_is_in_no_file_and_shown_only_when_asked_for(site: Site, life
 def test_a_definition_whose_password_is_lost_costs_only_its_guest(site: Site, life: Life) -> None:
     life.driver.domain_define_xml(domain("<graphics type='vnc' passwd='sesame99'/>"))
     life.driver.domain_define_xml(domain().replace(UUID, OTHER).replace(">web<", ">db<"))
-    (site.state_dir / "vnc.key").unlink()
+    for name in ("vnc.key", "vnc.key.copy"):
+        (site.state_dir / name).unlink()
     life = site.live()
     assert [row["name"] for row in life.driver.domain_list()] == ["db"]
     assert "VNC password cannot be read" in life.degraded["guest web"]

@@ -85,10 +85,21 @@ def test_a_lost_key_is_told_and_not_made_anew(tmp_path: Path, harm: object) -> N
     path = tmp_path / "vnc.key"
     sealed = Passwords(path).seal("guest a", SESAME)
     assert callable(harm)
-    harm(path)
+    for each in (path, tmp_path / "vnc.key.copy"):
+        harm(each)
     with pytest.raises(PasswordLost):
         Passwords(path).open("guest a", sealed)
     assert not path.exists() or path.read_bytes() == b"short"
+
+
+@pytest.mark.parametrize("name", ["vnc.key", "vnc.key.copy"])
+@pytest.mark.parametrize("left", [b"", b"short", b"x" * 40])
+def test_one_damaged_key_file_costs_nothing_and_is_mended(tmp_path: Path, name: str, left: bytes) -> None:
+    sealed = Passwords(tmp_path / "vnc.key").seal("guest a", SESAME)
+    whole = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(left)
+    assert Passwords(tmp_path / "vnc.key").open("guest a", sealed) == SESAME
+    assert (tmp_path / name).read_bytes() == whole
 
 
 def test_a_password_that_cannot_be_kept_is_told(tmp_path: Path) -> None:

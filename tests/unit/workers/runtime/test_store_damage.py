@@ -215,6 +215,31 @@ def test_the_loss_of_both_files_is_shown_and_the_store_starts_empty(specimens: P
         assert store.damage() == [damage]
 
 
+def test_what_both_files_of_a_boots_store_have_lost_is_shown_too(tmp_path: Path) -> None:
+    with contextlib.closing(Store.open(tmp_path / "secret", "run", boot_id="boot-1")) as store:
+        store.put("things", "row 1", ROWS["row 1"])
+    for side in "ab":
+        (tmp_path / f"secret/run.{side}.db").write_bytes(b"")
+    for _ in range(2):
+        with contextlib.closing(Store.open(tmp_path / "secret", "run", boot_id="boot-1")) as store:
+            assert store.all("things") == {}
+            assert ["both files of the store are lost" in damage.reason for damage in store.damage()] == [True]
+
+
+def test_rows_of_a_boot_that_nobody_knows_are_named_and_not_used(tmp_path: Path) -> None:
+    with contextlib.closing(Store.open(tmp_path / "secret", "run", boot_id="boot-1")) as store:
+        store.put("things", "row 1", ROWS["row 1"])
+    for side in "ab":
+        with contextlib.closing(sqlite3.connect(tmp_path / f"secret/run.{side}.db")) as file:
+            file.execute("DELETE FROM rows WHERE tbl = x''")
+            file.commit()
+    with contextlib.closing(Store.open(tmp_path / "secret", "run", boot_id="boot-1")) as store:
+        assert store.all("things") == {}
+        assert "things row 1" in [damage.subject for damage in store.damage()]
+    with contextlib.closing(Store.open(tmp_path / "secret", "run", boot_id="boot-2")) as store:
+        assert store.damage() == [], "the next boot misses nothing"
+
+
 def test_bad_pages_in_both_files_cost_only_the_rows_on_them(specimens: Path, tmp_path: Path) -> None:
     shutil.copytree(specimens / "new", tmp_path, dirs_exist_ok=True)
     Store.open(tmp_path / "secret", "persistent", boot_id=None).close()  # folds the logs into the files

@@ -1,0 +1,1 @@
+"""The storage driver, on storage that takes its time."""

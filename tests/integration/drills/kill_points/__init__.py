@@ -1,0 +1,1 @@
+"""Drills at kill points, for real."""

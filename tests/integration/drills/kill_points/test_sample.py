@@ -1,0 +1,62 @@
+"""A sample of all kill points, on one warm host: whoever dies wherever, what was acknowledged is there, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+from tierhost.drills.kill_points.ledger import Ledger
+from tierhost.drills.kill_points.sweep import Share, Sweep
+from tierhost.drills.kill_points.table import named
+
+SEED = int(os.environ.get("TIERHOST_SEED", "1"))
+QUICK = (
+    "secret",
+    "storage.storage_pool_define_xml",
+    "storage.storage_pool_create_xml",
+    "storage.storage_vol_create_xml",
+    "storage.storage_vol_delete",
+    "storage.storage_vol_resize",
+    "storage.storage_pool_destroy",
+    "storage.state_initialize",
+)
+GUESTS = ("qemu.domain_undefine:saved", "qemu.domain_detach_device", "qemu.domain_create", "qemu.domain_destroy")
+"""The first two are those in which defects were found this way."""
+
+
+def swept(names: tuple[str, ...], sample: int) -> Sweep:
+    sweep = Sweep(Ledger(None, "test"), named(names), Share(sample=sample, seed=SEED), lambda _: None)
+    sweep.run()
+    return sweep
+
+
+def broken(sweep: Sweep) -> list[str]:
+    rows = sweep.ledger.judged.values()
+    return [f"{row.operation} at {row.point}: {row.verdict}: {row.text} {row.evidence}" for row in rows if row.verdict != "HELD"]
+
+
+@pytest.mark.slow
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
+def test_secrets_pools_and_volumes_survive_a_death_at_any_point() -> None:
+    sweep = swept(QUICK, 140)
+    assert broken(sweep) == []
+    assert sweep.tried == sum(len(points) for points in sweep.wanted.values()) >= 130
+
+
+@pytest.mark.slow
+@pytest.mark.qemu
+@pytest.mark.skipif(shutil.which("qemu-system-x86_64") is None, reason="no QEMU is installed (Debian: qemu-system-x86)")
+def test_guests_survive_a_death_at_any_point() -> None:
+    sweep = swept(GUESTS, 12)
+    assert broken(sweep) == []
+    assert sweep.tried >= 12
+
+
+@pytest.mark.slow
+def test_the_host_may_die_while_it_starts_adopts_and_ends() -> None:
+    sweep = swept(("host.start:adopting", "host.stop"), 2)
+    assert broken(sweep) == []
+    assert sweep.tried == 2

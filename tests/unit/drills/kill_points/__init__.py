@@ -1,0 +1,1 @@
+"""What mirrors drills/kill_points/."""
