@@ -80,7 +80,7 @@ class Store:
             store._load()
         except MirrorFailed as failure:
             store.close()
-            raise store._failed("cannot be opened", failure) from failure
+            raise _failed(store._path, "cannot be opened", failure) from failure
         except StoreFailed:
             store.close()
             raise
@@ -197,7 +197,7 @@ class Store:
         try:
             self._pair.write(changes, tables.rows, seal)
         except MirrorFailed as failure:
-            raise self._failed("nothing was changed, it cannot be made durable", failure) from failure
+            raise _failed(self._path, "nothing was changed, it cannot be made durable", failure) from failure
         self._tables = tables
 
     def _row(self, key: Key, body: bytes | None) -> Row | None:
@@ -249,10 +249,11 @@ class Store:
         except StoreFailed:  # the disk takes nothing: show it from memory, and look again at the next opening
             self._unrecorded = found
 
-    def _failed(self, what: str, failure: MirrorFailed) -> StoreFailed:
-        hint = "is another process using it?" if failure.busy else "is the disk full, read-only or failing?"
-        code = Code.RESOURCE_BUSY if failure.busy else Code.SYSTEM_ERROR
-        return StoreFailed(f"{what}: {failure.text}", code=code, subject=f"store {self._path}", hint=hint)
+
+def _failed(path: Path, what: str, failure: MirrorFailed) -> StoreFailed:
+    hint = "is another process using it?" if failure.busy else "is the disk full, read-only or failing?"
+    code = Code.RESOURCE_BUSY if failure.busy else Code.SYSTEM_ERROR
+    return StoreFailed(f"{what}: {failure.text}", code=code, subject=f"store {path}", hint=hint)
 
 
 def _unpack(row: Row) -> dict[str, Any]:
