@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import pytest
 
@@ -17,7 +17,7 @@ from tierhost.drills.run import Run
 from tierhost.drills.stored import Stored
 from tierhost.drills.targets.ours import OurHost, reads
 from tierhost.drills.telling import lines_of
-from tierhost.drills.verdicts import Verdict
+from tierhost.drills.verdicts import Finding, Verdict, worst
 from tierhost.drills.wording import drill_of
 from tierhost.host import launch
 
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from tierhost.drills.plan import Drill
     from tierhost.ipc.client import Client
     from tierhost.ipc.paths import Root
+
+
+OF_EVERY_DRILL: Final = frozenset({"fired", "radius", "steady"})
 
 
 class PrivateHost:
@@ -89,6 +92,17 @@ class PrivateHost:
         self.target.close()
 
 
+def verdict_of(findings: Iterable[Finding]) -> Verdict:
+    """Take the words on a drill of a test together.
+
+    Judges of pools, guests and the like have nothing to say where a test has none, and that is no fault of the test. What
+    every drill has (its faults, its calls, its hypothesis) must have been seen; and a judge that crashed is one who did not see.
+    """
+    return worst(
+        each for each in findings if each.checker in OF_EVERY_DRILL or each.verdict is not Verdict.UNKNOWN or each.evidence
+    )
+
+
 @contextmanager
 def private_host(place: Path) -> Iterator[PrivateHost]:
     """Give a host whose files are found at `place`, now by a link and afterwards for good: sockets need a shorter path.
@@ -139,15 +153,16 @@ class Drilling:
         self._count += 1
         history = Run(drill, self._host.target, self.seed, lambda _line: None).go()
         done = Stored(drill, history, tuple(judge_all(history, drill)))
-        self._write_down(done)
-        if done.verdict is not expect:
+        verdict = verdict_of(done.findings)
+        self._write_down(done, verdict)
+        if verdict is not expect:
             lines = [*lines_of(done), *(f"  note: {note}" for note in history.notes), f"again: {self._again}"]
             pytest.fail("\n".join(lines), pytrace=False)
         return done
 
-    def _write_down(self, done: Stored) -> None:
+    def _write_down(self, done: Stored, verdict: Verdict) -> None:
         number = "" if self._count == 1 else f"_{self._count}"
         self._record(f"drill_seed{number}", self.seed)
         self._record(f"drill_schedule{number}", json.dumps(stored.plan_of(done.drill)["faults"]))
-        self._record(f"drill_verdict{number}", done.verdict.name)
+        self._record(f"drill_verdict{number}", verdict.name)
         stored.write(self._folder / f"drill{number}.json", done)

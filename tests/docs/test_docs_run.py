@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 COMMAND_LIMIT_S = 60.0
 ROOT_IN_DOCUMENTS = "/tmp/site"
-RUNNABLE = ("README.md", "docs/tutorial.md", "docs/operations.md", "docs/examples/site/README.md")
+RUNNABLE = ("README.md", "docs/tutorial.md", "docs/drills.md", "docs/operations.md", "docs/examples/site/README.md")
 GUESTS = {"docs/examples/site/README.md"}
 """Those that start guests."""
 
@@ -66,6 +66,7 @@ def run(command: Command, folder: Path) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)  # many commands, each with a limit of its own
 @pytest.mark.parametrize("name", RUNNABLE)
 def test_a_reader_who_does_what_the_document_says_sees_what_it_shows(name: str, desk: Path) -> None:
     if name in GUESTS and shutil.which("qemu-system-x86_64") is None:
