@@ -84,8 +84,10 @@ class Run:
         drivers = tuple(row["name"] for row in self._looks[-1].status.get("drivers", ()))
         for number, fault in enumerate(settle(self.drill.faults, drivers, self.seed), 1):
             self._strikers.append(Striker.make(number, fault, self.target, self.recorder, start))
-        for striker in self._strikers:
-            striker.make_ready()
+        prepared = [striker.make_ready() for striker in self._strikers]
+        if any(prepared):
+            # What was put in place is no leftover: it was there before anything was broken.
+            self._look("before")
 
     def _steady(self, label: str, limit_s: float) -> bool:
         """Ask the probes until all hold or the time is over; keep the last answers."""

@@ -83,11 +83,13 @@ class Striker:
         gate = gate_for(fault.point, target, recorder, start)
         return cls(number, fault, striking, gate, strike, wait_s, reach_s, heal_after_s, target)
 
-    def make_ready(self) -> None:
-        """Put in place what the fault needs. What cannot be is said by the strike."""
-        if isinstance(self._striking, Prepared):
-            with suppress(NotFired):
-                self._striking.make_ready()
+    def make_ready(self) -> bool:
+        """Put in place what the fault needs; return whether it needs anything. What cannot be is said by the strike."""
+        if not isinstance(self._striking, Prepared):
+            return False
+        with suppress(NotFired):
+            self._striking.make_ready()
+        return True
 
     def begin(self) -> None:
         """Wait for the point from now on."""
