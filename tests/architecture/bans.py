@@ -33,7 +33,7 @@ CALLS = (
     Ban(
         "print",
         "an event or the journal; the command line writes to sys.stdout",
-        ("drills", "tests/benchmarks", "tests/simulation"),
+        ("drills", "tests/benchmarks", "tests/simulation", "tests/mutants"),
     ),
     Ban("os.system", "subprocess.run with an argument list and a time-out"),
     Ban("os.fork", "the zygote: it alone forks, and has neither threads nor sockets", ("host/shell/zygote.py", "tests")),

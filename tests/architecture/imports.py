@@ -26,7 +26,6 @@ WIRE = frozenset({"zmq", "msgpack", "multiprocess", "dill"})
 DYNAMIC = {
     "tierhost.drills.discovery": "finds faults, judges, targets and subcommands by their being in their folder",
     "tierhost.host.cli.main": "imports the one command that was asked for",
-    "tierhost.drills.launcher.installing": "imports the drivers that its host runs, in advance",
     "tierhost.host.shell.zygote": "preloads modules that manifests name, for everybody it forks",
     "tierhost.workers.runtime.loading": "imports the one driver that its host assigned",
     "tierhost.workers.storage.backend": "picks its back end by the pool's type, from its own folder",
