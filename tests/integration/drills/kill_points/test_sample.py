@@ -9,7 +9,7 @@ import pytest
 
 from tierhost.drills.kill_points.ledger import Ledger
 from tierhost.drills.kill_points.sweep import Share, Sweep
-from tierhost.drills.kill_points.table import named
+from tierhost.drills.kill_points.table import at_system_calls, named
 
 SEED = int(os.environ.get("TIERHOST_SEED", "1"))
 QUICK = (
@@ -60,3 +60,15 @@ def test_the_host_may_die_while_it_starts_adopts_and_ends() -> None:
     sweep = swept(("host.start:adopting", "host.stop"), 2)
     assert broken(sweep) == []
     assert sweep.tried == 2
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed (Debian: strace)")
+def test_workers_and_host_may_die_at_a_system_call() -> None:
+    operations = at_system_calls(named(["secret.secret_define_xml", "host.start:adopting"]))
+    sweep = Sweep(Ledger(None, "test"), operations, Share(sample=8, seed=SEED), lambda _: None, at_system_calls=True)
+    sweep.run()
+    fired = [row for row in sweep.ledger.judged.values() if row.fired]
+    # How many writes a checkpoint of SQLite takes differs: a point may not be reached. One that is has to hold.
+    assert [f"{row.operation} at {row.point}: {row.text} {row.evidence}" for row in fired if row.verdict != "HELD"] == []
+    assert len(fired) >= 5
