@@ -50,6 +50,9 @@ class NoStrace(TierhostError):
 class Lighting(Protocol):
     """Used by trials around each call: `watch`, the call, `seen`; or `light`, the call, `fired`. `off` ends all."""
 
+    counts_twice: bool
+    """Whether only what two calls have in common counts: how many writes SQLite makes depends on what it did before."""
+
     def watch(self, operation: Operation) -> None:
         """Count the points of the next call."""
 
@@ -68,6 +71,8 @@ class Lighting(Protocol):
 
 class AtLines:
     """By the launcher, which watches the process from within."""
+
+    counts_twice = False
 
     def __init__(self, site: Site) -> None:
         self._site = site
@@ -145,6 +150,8 @@ class AtSystemCalls:
 
     The process dies as it enters the call: nothing of it is done.
     """
+
+    counts_twice = True
 
     def __init__(self, site: Site) -> None:
         """Raises NoStrace."""

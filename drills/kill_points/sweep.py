@@ -114,7 +114,7 @@ class Sweep:
                 self.close()
             self._again(operation)
             began_s = time.monotonic()
-            trial = self._fresh(operation).run(operation, point, rested=attempt == ATTEMPTS_MAX)
+            trial = self._fresh(operation).run(operation, point, rested=attempt == ATTEMPTS_MAX and not self.at_system_calls)
         return Judged.of(trial, operation.driver, judge(trial), time.monotonic() - began_s)
 
     def _again(self, operation: Operation) -> None:
