@@ -9,7 +9,8 @@ from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
-from qemu.qmp import ExecuteError, QMPClient, QMPError, Runstate
+from qemu.qmp import ConnectError, ExecuteError, QMPClient, QMPError, Runstate
+from qemu.qmp.qmp_client import NegotiationError
 
 from tierhost.workers.qemu.expecting import Expectations, MonitorSilent
 from tierhost.workers.runtime.contract import Code, DriverError
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 COMMAND_LIMIT_S: Final = 5.0
 GREETING_LIMIT_S: Final = 2.0
 GOODBYE_LIMIT_S: Final = 1.0
+GREETINGS_MAX: Final = 3
+GREETING_AGAIN_S: Final = 0.02
+"""How often, and how soon again, a QEMU is asked that hangs up while it greets: it lets go of its former client just then."""
 
 # The library says goodbye to a dead QEMU with tracebacks in its log; the death is reported by the pidfd.
 logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL)
@@ -84,7 +88,6 @@ class Monitors:
 
     async def _attach(self, uuid: str, limit_s: float) -> Greeting:
         await self._detach(uuid)
-        client = QMPClient(uuid)
 
         def hear(event: Mapping[str, Any]) -> bool:
             """Pass an event on from the filter, and refuse it: a listener keeps what it accepts for ever."""
@@ -92,10 +95,9 @@ class Monitors:
             self._audience.heard(uuid, str(event["event"]), event.get("data", {}))
             return False
 
-        client.events.event_filter = hear
         try:
             # While another client is connected we are queued by the kernel and not greeted: hence the limit.
-            await asyncio.wait_for(client.connect(self._connect(uuid)), limit_s)
+            client = await asyncio.wait_for(self._greeted(uuid, hear), limit_s)
         except (TimeoutError, OSError, QMPError) as error:
             reason = f"its monitor does not answer ({_cause(error)})"
             raise MonitorSilent(reason, subject=f"guest {uuid}", hint="its process is left alone; it is tried again") from None
@@ -103,6 +105,21 @@ class Monitors:
         who: Any = await self._execute(uuid, "query-uuid", None)
         how: Any = await self._execute(uuid, "query-status", None)
         return Greeting(who["UUID"], how["status"])
+
+    async def _greeted(self, uuid: str, hear: Callable[[Mapping[str, Any]], bool]) -> QMPClient:
+        """Connect and be greeted. A QEMU that has just lost its former client may hang up in the middle of that: then again."""
+        for tries_left in reversed(range(GREETINGS_MAX)):
+            client = QMPClient(uuid)
+            client.events.event_filter = hear
+            try:
+                await client.connect(self._connect(uuid))
+            except ConnectError as error:
+                if not tries_left or not isinstance(error.exc, EOFError | OSError | NegotiationError):
+                    raise
+                await asyncio.sleep(GREETING_AGAIN_S)
+            else:
+                return client
+        raise AssertionError
 
     async def _mind(self, uuid: str, client: QMPClient) -> None:
         """Notice that a connection broke; the library tells only those who ask."""
