@@ -47,6 +47,14 @@ class Gated(Protocol):
 
 
 @runtime_checkable
+class Holding(Protocol):
+    """A gate that holds whoever comes to its point, and can prove it."""
+
+    def held(self) -> str:
+        """Say who is held there this instant, for the proof of a strike. Raises NotFired if nobody is (any more)."""
+
+
+@runtime_checkable
 class Journaling(Protocol):
     """A target that writes its phases down while they happen."""
 

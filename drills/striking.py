@@ -10,7 +10,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
 from tierhost.drills.faults import BadPlan, NotFired, OnLeash, Prepared, table, undoing
-from tierhost.drills.gates import gate_for
+from tierhost.drills.gates import Holding, gate_for
 from tierhost.drills.history import Strike
 from tierhost.drills.points import text_of
 from tierhost.ipc.errors import TierhostError
@@ -109,11 +109,8 @@ class Striker:
                 return
             if self._wait_s:
                 threading.Event().wait(self._wait_s)
-            at_s = time.monotonic()
             try:
-                if isinstance(self._striking, OnLeash):
-                    self._kept = undoing.keep(self._target.folder, str(self.number), self._striking.leash())
-                self._strike = replace(self._strike, proof=self._striking.strike(), fired_s=at_s)
+                self._hit()
             finally:
                 self._gate.release()
         except (TierhostError, OSError) as error:
@@ -125,6 +122,14 @@ class Striker:
         with suppress(TierhostError, OSError):
             # What does not heal now (a host that another fault kills while it starts) is healed when all is over.
             self.heal()
+
+    def _hit(self) -> None:
+        """Strike. Where somebody was to be held at the point, that is part of the proof."""
+        at_s = time.monotonic()
+        if isinstance(self._striking, OnLeash):
+            self._kept = undoing.keep(self._target.folder, str(self.number), self._striking.leash())
+        held = f"; {self._gate.held()}" if isinstance(self._gate, Holding) else ""
+        self._strike = replace(self._strike, proof=self._striking.strike() + held, fired_s=at_s)
 
     def wait(self, deadline_s: float) -> bool:
         """Wait until it struck or gave up. Returns whether it did."""

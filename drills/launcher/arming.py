@@ -42,24 +42,30 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Arming:
-    """The file that the launcher is given: where the sheet and the socket are, and which drivers' code to have ready."""
+    """The file that the launcher is given: where the sheet and the socket are, and which drivers' code to have ready.
+
+    `gates` is at how many logical points somebody may be held. `tied`: the host ends with the thread that started it.
+    """
 
     sheet: Path
     news: Path
     preload: tuple[str, ...] = ()
+    gates: int = 1
+    tied: bool = True
 
     @classmethod
     def read(cls, path: Path) -> Arming:
         """Read it. Raises BadArming."""
         try:
             raw = json.loads(path.read_text(encoding="utf-8"))
-            return cls(Path(raw["sheet"]), Path(raw["news"]), tuple(raw.get("preload", ())))
+            more = {name: raw[name] for name in ("gates", "tied") if name in raw}
+            return cls(Path(raw["sheet"]), Path(raw["news"]), tuple(raw.get("preload", ())), **more)
         except (OSError, ValueError, TypeError, KeyError) as error:
-            raise BadArming(f"{path} is no arming file: {error}", hint="it has sheet, news, and perhaps preload") from None
+            raise BadArming(f"{path} is no arming file: {error}", hint="it has sheet, news, and perhaps preload, gates, tied") from None
 
     def write(self, path: Path) -> None:
         """Write it."""
-        raw = {"sheet": str(self.sheet), "news": str(self.news), "preload": list(self.preload)}
+        raw = {**asdict(self), "sheet": str(self.sheet), "news": str(self.news)}
         path.write_text(json.dumps(raw), encoding="utf-8")
 
 

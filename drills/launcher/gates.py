@@ -20,6 +20,7 @@ from __future__ import annotations
 import select
 import socket
 import struct
+import threading
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
@@ -53,21 +54,21 @@ class NotReached(TierhostError):
     code = Code.OPERATION_TIMEOUT
 
 
-def _sheet_of(arming: Arming) -> Path:
-    return arming.sheet.with_name(f"{arming.sheet.name}.gate")
+def _sheet_of(arming: Arming, number: int) -> Path:
+    return arming.sheet.with_name(f"{arming.sheet.name}.gate{number}")
 
 
-def _door_of(arming: Arming) -> Path:
-    return arming.news.with_name(f"{arming.news.name}.gate")
+def _door_of(arming: Arming, number: int) -> Path:
+    return arming.news.with_name(f"{arming.news.name}.gate{number}")
 
 
 class Gate:
     """The runner's half. One point at a time; not to be shared between threads, but for `release`."""
 
-    def __init__(self, arming: Arming) -> None:
-        """Open the door. Make it before the host is started, or at any time after."""
-        self._sheet = Sheet(_sheet_of(arming))
-        self._path = _door_of(arming)
+    def __init__(self, arming: Arming, number: int = 0) -> None:
+        """Open the door of one of the gates that were armed. Make it before the host is started, or at any time after."""
+        self._sheet = Sheet(_sheet_of(arming, number))
+        self._path = _door_of(arming, number)
         self._path.unlink(missing_ok=True)
         self._door = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._door.bind(str(self._path))
@@ -92,9 +93,17 @@ class Gate:
         pid: int = _CREDENTIALS.unpack(line.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))[0]
         return pid
 
+    def holds(self) -> bool:
+        """Whether whoever came last is held there this instant: it neither went on nor died."""
+        try:
+            return bool(self._held) and bool(self._held[-1].recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+        except BlockingIOError:
+            return True
+
     def release(self) -> None:
-        """Let go of whoever is held, and hold nobody any more. May be called again."""
-        self._sheet.clear()
+        """Let go of whoever is held, and hold nobody any more. May be called again, even after `close`."""
+        if self._door.fileno() >= 0:
+            self._sheet.clear()
         held, self._held = self._held, []
         for line in held:
             line.close()
@@ -112,10 +121,10 @@ class Gate:
 class Turnstile:
     """The worker's half. Made before the fork; the sheet, and the count on it, are common to all lives."""
 
-    def __init__(self, arming: Arming) -> None:
-        self._sheet = Sheet(_sheet_of(arming))
-        self._path = _door_of(arming)
-        self.driver = ""
+    def __init__(self, arming: Arming, number: int = 0) -> None:
+        self._sheet = Sheet(_sheet_of(arming, number))
+        self._path = _door_of(arming, number)
+        self._counting = threading.Lock()
 
     def passes(self, kind: str, driver: str, peer: str = "") -> None:
         """Somebody is at a point of this kind: if it is the one, wait here."""
@@ -123,7 +132,9 @@ class Turnstile:
         if order is None or (order.driver, order.method) != (driver, kind):
             return
         wanted, _, ordinal = order.point.rpartition(" ")
-        if wanted == peer and self._sheet.count() == int(ordinal):
+        with self._counting:
+            is_it = wanted == peer and self._sheet.count() == int(ordinal)
+        if is_it:
             self._sheet.clear()
             self._wait()
 
@@ -135,25 +146,31 @@ class Turnstile:
 
 
 def install(arming: Arming) -> None:
-    """Put the turnstile into the runtime, in this process and in all that are forked from it."""
+    """Put the turnstiles into the runtime, in this process and in all that are forked from it."""
     from tierhost.ipc.calls import Caller  # noqa: PLC0415  # the host itself never imports workers: this program does
     from tierhost.workers.runtime.main import Worker  # noqa: PLC0415
     from tierhost.workers.runtime.store import Store  # noqa: PLC0415
 
-    turnstile = Turnstile(arming)
+    turnstiles = [Turnstile(arming, number) for number in range(arming.gates)]
+    driver = ""
+
+    def passes(kind: str, peer: str = "") -> None:
+        for turnstile in turnstiles if driver else ():
+            turnstile.passes(kind, driver, peer)
 
     def take_up(original: Callable[..., Any], worker: Any, message: Any) -> Any:
-        turnstile.driver = message.spec["name"]
+        nonlocal driver
+        driver = message.spec["name"]
         return original(worker, message)
 
     def commit(original: Callable[..., Any], store: Any, transaction: Any) -> Any:
-        turnstile.passes(COMMIT, turnstile.driver)
+        passes(COMMIT)
         return original(store, transaction)
 
     def answered(original: Callable[..., Any], caller: Any, way: Any, *args: Any) -> Any:
         answer = original(caller, way, *args)
-        if answer is not None and turnstile.driver:
-            turnstile.passes(REPLY, turnstile.driver, way.entry.driver)
+        if answer is not None:
+            passes(REPLY, way.entry.driver)
         return answer
 
     for owner, name, around in (
