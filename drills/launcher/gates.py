@@ -126,19 +126,20 @@ class Turnstile:
         self._path = _door_of(arming, number)
         self._counting = threading.Lock()
 
-    def passes(self, kind: str, driver: str, peer: str = "") -> None:
-        """Somebody is at a point of this kind: if it is the one, wait here."""
+    def counts(self, kind: str, driver: str, peer: str = "") -> bool:
+        """Count somebody who is at a point of this kind; return whether it is the one, who is to wait."""
         order = self._sheet.read()
         if order is None or (order.driver, order.method) != (driver, kind):
-            return
+            return False
         wanted, _, ordinal = order.point.rpartition(" ")
         with self._counting:
             is_it = wanted == peer and self._sheet.count() == int(ordinal)
         if is_it:
             self._sheet.clear()
-            self._wait()
+        return is_it
 
-    def _wait(self) -> None:
+    def wait(self) -> None:
+        """Stand still until the runner lets go."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as line, suppress(OSError):
             line.connect(str(self._path))
             # Nothing is ever sent: the end of the line is the word to go on, whoever ended it.
@@ -155,8 +156,9 @@ def install(arming: Arming) -> None:
     driver = ""
 
     def passes(kind: str, peer: str = "") -> None:
-        for turnstile in turnstiles if driver else ():
-            turnstile.passes(kind, driver, peer)
+        # Each has counted before the first one holds: whoever dies there has been counted by all.
+        for turnstile in [each for each in turnstiles if each.counts(kind, driver, peer)] if driver else ():
+            turnstile.wait()
 
     def take_up(original: Callable[..., Any], worker: Any, message: Any) -> Any:
         nonlocal driver
