@@ -61,7 +61,9 @@ class Arming:
             more = {name: raw[name] for name in ("gates", "tied") if name in raw}
             return cls(Path(raw["sheet"]), Path(raw["news"]), tuple(raw.get("preload", ())), **more)
         except (OSError, ValueError, TypeError, KeyError) as error:
-            raise BadArming(f"{path} is no arming file: {error}", hint="it has sheet, news, and perhaps preload, gates, tied") from None
+            raise BadArming(
+                f"{path} is no arming file: {error}", hint="it has sheet, news, and perhaps preload, gates, tied"
+            ) from None
 
     def write(self, path: Path) -> None:
         """Write it."""

@@ -234,9 +234,10 @@ def make(folder: Path, drill: Drill) -> OurHost:
         config.write_text(drill.options["config"], encoding="utf-8")
         options += ["--config", str(config)]
     build = drill.options.get("build", "")
-    # `env` becomes the program it is given: the host is that process, and only it and its workers see the other build.
+    # `env` becomes the program it is given: the host is that process, and only it and its workers see the other build. Without
+    # PYTHONSAFEPATH, `python -m` would look in the folder we are in before it looks there.
     paths = os.pathsep.join(path for path in (build, os.environ.get("PYTHONPATH", "")) if path)
-    program = ("env", f"PYTHONPATH={paths}", sys.executable) if build else (sys.executable,)
+    program = ("env", f"PYTHONPATH={paths}", "PYTHONSAFEPATH=1", sys.executable) if build else (sys.executable,)
     count = sum(is_held_at(fault.point) for fault in drill.faults)
     gates = Gates.make(folder / "gates", count) if count else None
     return OurHost(folder, options=options, program=(*program, "-m", *(gates.module if gates else HOST)), gates=gates)
