@@ -74,8 +74,9 @@ def _dask(address: str) -> Iterator[Engine]:
         from distributed import Client  # noqa: PLC0415  # one second, and only who has a cluster has it
     except ImportError:
         raise NoEngine("the package distributed is not installed", subject=address, hint="pip install 'tierhost[dask]'") from None
+    connect: Any = Client  # only half of its types are told
     try:
-        client: Any = Client(f"tcp://{address.removeprefix(DASK)}", timeout=CONNECT_S)
+        client = connect(f"tcp://{address.removeprefix(DASK)}", timeout=CONNECT_S)
     except (OSError, ValueError) as error:
         raise NoEngine(f"no scheduler answers: {error}", subject=address, hint="start one: dask scheduler") from None
     try:

@@ -8,22 +8,22 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from tierhost.drills.history import ANSWERED, FAILED
 from tierhost.drills.kill_points import pools, secrets, traces
+from tierhost.drills.kill_points.host_lighting import HostAtLines
 from tierhost.drills.kill_points.judging import Control, Trial
 from tierhost.drills.kill_points.operation import Operation, Scene
-from tierhost.drills.launcher.arming import COUNT, KILL, Order
-from tierhost.drills.launcher.points import Point
 from tierhost.ipc.errors import OutcomeUnknown, TierhostError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tierhost.drills.kill_points.host_lighting import HostLighting
     from tierhost.drills.kill_points.site import Site
+    from tierhost.drills.launcher.points import Point
 
-WORD_LIMIT_S: Final = 5.0
 SETTLED_LIMIT_S: Final = 5.0
 LOOK_AGAIN_S: Final = 0.01
 UP: Final = "the host came up"
@@ -76,8 +76,9 @@ OPERATIONS: Final = (
 class HostTrials:
     """One site with a secret, a pool that was started by a call and one that starts at boot; its host dies again and again."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, lighting: HostLighting | None = None) -> None:
         self.site = site
+        self._lighting = lighting or HostAtLines(site)
         self._scene = Scene(site, "bycall")
         self._boot = Scene(site, "atboot")
         self._controls: dict[str, Control] = {}
@@ -98,19 +99,19 @@ class HostTrials:
         """Start or end the host once, and have it tell its points. Raises TierhostError."""
         assert isinstance(operation, HostOperation)
         before = self._view()
-        word = self._do(operation, Order(COUNT, "host", operation.at))
+        self._do(operation, "")
+        points = self._lighting.seen()
         if operation.at == "stop":
             self.site.start()
         self.site.wait_ready()
         self._controls[operation.name] = Control(before, self._view(), UP)
         self._left()
-        return [Point(*point) for point in word["points"]] if word else []
+        return points
 
-    def _do(self, operation: HostOperation, order: Order) -> dict[str, Any] | None:
-        """Start or end the host under an order. Returns what its process said."""
+    def _do(self, operation: HostOperation, point: str) -> None:
+        """Start or end the host, with the order to die at a point, or to count."""
         operation.before(self.site)
-        self.site.news.drop()
-        self.site.sheet.give(order)
+        self._lighting.light(operation.at, point)
         if operation.at == "stop":
             with suppress(OutcomeUnknown):
                 self.site.client.host("shutdown", force=True)
@@ -118,13 +119,6 @@ class HostTrials:
             self.site.wait_gone()
         elif not self.site.launch():
             self.site.wait_gone()
-        word = self.site.news.hear(WORD_LIMIT_S)
-        self.site.sheet.clear()
-        if word is not None and word["what"] == "fired":
-            # It may have said that it is ready with its last breath.
-            self.site.leave()
-            self.site.wait_gone()
-        return word
 
     def run(self, operation: Operation, point: str, *, rested: bool = False) -> Trial:
         """Have the host die at this point; start it again, and see. A host that starts is `rested` anyway."""
@@ -133,10 +127,13 @@ class HostTrials:
         trial = Trial(operation.name, point, changes=False, control=control)
         try:
             trial = replace(trial, before=self._view())
-            word = self._do(operation, Order(KILL, "host", operation.at, point))
-            fired = word is not None and word["what"] == "fired"
-            proof = f"pid {word['pid']} died at {word['point']}" if word and fired else ""
-            return self._look(replace(trial, fired=fired, proof=proof))
+            self._do(operation, point)
+            proof = self._lighting.fired()
+            if proof:
+                # It may have said that it is ready with its last breath.
+                self.site.leave()
+                self.site.wait_gone()
+            return self._look(replace(trial, fired=bool(proof), proof=proof))
         except TierhostError as error:
             return replace(trial, trouble=f"{type(error).__name__}: {error}")
         finally:

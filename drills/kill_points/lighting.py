@@ -10,7 +10,7 @@ import signal
 import subprocess
 import time
 from collections import Counter
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from tierhost.drills.launcher.arming import COUNT, KILL, Order
@@ -18,6 +18,8 @@ from tierhost.drills.launcher.points import Point
 from tierhost.ipc.errors import DriverError, TierhostError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tierhost.drills.kill_points.operation import Operation
     from tierhost.drills.kill_points.site import Site
 
@@ -31,7 +33,7 @@ CALLS: Final = (
 )
 """System calls after which the world is not as before."""
 
-LINE: Final = re.compile(r"^(\d+)\s+(\w+)\(")
+LINE: Final = re.compile(r"^(?:(\d+)\s+)?(\w+)\(")
 UNKNOWN_UUID: Final = "00000000-0000-0000-0000-000000000000"
 WARM_UP: Final = {
     "secret": "secret.secret_undefine",
@@ -47,6 +49,9 @@ class NoStrace(TierhostError):
 
 class Lighting(Protocol):
     """Used by trials around each call: `watch`, the call, `seen`; or `light`, the call, `fired`. `off` ends all."""
+
+    counts_twice: bool
+    """Whether only what two calls have in common counts: how many writes SQLite makes depends on what it did before."""
 
     def watch(self, operation: Operation) -> None:
         """Count the points of the next call."""
@@ -66,6 +71,8 @@ class Lighting(Protocol):
 
 class AtLines:
     """By the launcher, which watches the process from within."""
+
+    counts_twice = False
 
     def __init__(self, site: Site) -> None:
         self._site = site
@@ -95,20 +102,62 @@ class AtLines:
         self._site.sheet.clear()
 
 
+@dataclass(frozen=True, slots=True)
+class StraceLog:
+    """What strace has written."""
+
+    path: Path
+
+    def points(self) -> list[Point]:
+        """The calls of each kind, as many as any one thread made."""
+        of_thread = Counter(match.groups() for line in self._lines() if (match := LINE.match(line)))
+        most: Counter[str] = Counter()
+        for (_, call), count in of_thread.items():
+            most[call] = max(most[call], count)
+        return [Point(f"{call} #{number}", changed=True) for call, count in most.items() for number in range(1, count + 1)]
+
+    def killed(self) -> str:
+        """The proof that somebody was killed, or nothing."""
+        killed = [line for line in self._lines() if "killed by SIGKILL" in line]
+        return f"strace: {killed[0].strip()}" if killed else ""
+
+    def _lines(self) -> list[str]:
+        return self.path.read_text(errors="replace").splitlines() if self.path.exists() else []
+
+
+def strace_program() -> str:
+    """Where strace is. Raises NoStrace."""
+    program = shutil.which("strace")
+    if program is None:
+        raise NoStrace("strace is not installed", hint="install the package strace")
+    return program
+
+
+def wait_attached(strace: subprocess.Popen[bytes], threads: int) -> None:
+    """Wait until strace says of so many threads that it watches them. Raises NoStrace."""
+    assert strace.stderr is not None  # it was opened as a pipe
+    end_s, said = time.monotonic() + ATTACH_LIMIT_S, b""
+    while said.count(b" attached") < threads:
+        heard, _, _ = select.select([strace.stderr], [], [], max(0.0, end_s - time.monotonic()))
+        word = os.read(strace.stderr.fileno(), 4096) if heard else b""
+        said += word
+        if not word:
+            raise NoStrace(f"strace does not attach: {said.decode()!r}", hint="may this user trace other processes?")
+
+
 class AtSystemCalls:
     """By strace, from outside: works on any process. A point is "fsync #3", the third fsync of any one thread.
 
     The process dies as it enters the call: nothing of it is done.
     """
 
+    counts_twice = True
+
     def __init__(self, site: Site) -> None:
         """Raises NoStrace."""
-        program = shutil.which("strace")
-        if program is None:
-            raise NoStrace("strace is not installed", hint="install the package strace")
-        self._program = program
+        self._program = strace_program()
         self._site = site
-        self._log = site.folder / "strace.log"
+        self._log = StraceLog(site.folder / "strace.log")
         self._strace: subprocess.Popen[bytes] | None = None
 
     def watch(self, operation: Operation) -> None:
@@ -118,11 +167,7 @@ class AtSystemCalls:
     def seen(self) -> list[Point]:
         """Read them from strace's log."""
         self.off()
-        of_thread = Counter(match.groups() for line in self._lines() if (match := LINE.match(line)))
-        most: Counter[str] = Counter()
-        for (_, call), count in of_thread.items():
-            most[call] = max(most[call], count)
-        return [Point(f"{call} #{number}", changed=True) for call, count in most.items() for number in range(1, count + 1)]
+        return self._log.points()
 
     def light(self, operation: Operation, point: str) -> None:
         """Kill at a system call."""
@@ -136,8 +181,7 @@ class AtSystemCalls:
                 self._strace.wait(WORD_LIMIT_S)
             except subprocess.TimeoutExpired:
                 self.off()
-        killed = [line for line in self._lines() if "killed by SIGKILL" in line]
-        return f"strace: {killed[0].strip()}" if killed else ""
+        return self._log.killed()
 
     def off(self) -> None:
         """Detach."""
@@ -158,22 +202,8 @@ class AtSystemCalls:
         else:
             raise TierhostError("what does not exist was undefined", subject=WARM_UP[operation.driver])
         threads = os.listdir(f"/proc/{pid}/task")
-        self._log.unlink(missing_ok=True)
+        self._log.path.unlink(missing_ok=True)
         which = [f"--attach={thread}" for thread in threads]
-        argv = [self._program, f"--output={self._log}", *options, *which]
+        argv = [self._program, f"--output={self._log.path}", *options, *which]
         self._strace = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        self._wait_attached(self._strace, len(threads))
-
-    @staticmethod
-    def _wait_attached(strace: subprocess.Popen[bytes], threads: int) -> None:
-        assert strace.stderr is not None  # it was opened as a pipe
-        end_s, said = time.monotonic() + ATTACH_LIMIT_S, b""
-        while said.count(b" attached") < threads:
-            heard, _, _ = select.select([strace.stderr], [], [], max(0.0, end_s - time.monotonic()))
-            word = os.read(strace.stderr.fileno(), 4096) if heard else b""
-            said += word
-            if not word:
-                raise NoStrace(f"strace does not attach: {said.decode()!r}", hint="may this user trace other processes?")
-
-    def _lines(self) -> list[str]:
-        return Path(self._log).read_text(errors="replace").splitlines() if self._log.exists() else []
+        wait_attached(self._strace, len(threads))

@@ -54,6 +54,7 @@ class Site:
     sheet: Sheet
     news: News
     process: subprocess.Popen[bytes] | None = None
+    prefix: tuple[str, ...] = ()
     _client: Client | None = None
 
     @classmethod
@@ -98,7 +99,7 @@ class Site:
     def launch(self) -> str:
         """Start the host; return its word once it is ready, or nothing if it ended before."""
         ready, said = os.pipe()
-        argv = [sys.executable, "-m", "tierhost.drills.launcher", str(self.folder / "arming.json"), "--", "--root"]
+        argv = [*self.prefix, sys.executable, "-m", "tierhost.drills.launcher", str(self.folder / "arming.json"), "--", "--root"]
         argv += [str(self.folder), "up", "--config", str(self.folder / "drill.toml"), "--ready-fd", str(said)]
         with (self.folder / "host.log").open("ab") as log:
             self.process = subprocess.Popen(

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from tierhost.drills.kill_points import host_trials
+from tierhost.drills.kill_points.host_lighting import HostAtSystemCalls
 from tierhost.drills.kill_points.host_trials import HostOperation, HostTrials
 from tierhost.drills.kill_points.judging import judge
 from tierhost.drills.kill_points.ledger import Judged
@@ -113,7 +114,7 @@ class Sweep:
                 self.close()
             self._again(operation)
             began_s = time.monotonic()
-            trial = self._fresh(operation).run(operation, point, rested=attempt == ATTEMPTS_MAX)
+            trial = self._fresh(operation).run(operation, point, rested=attempt == ATTEMPTS_MAX and not self.at_system_calls)
         return Judged.of(trial, operation.driver, judge(trial), time.monotonic() - began_s)
 
     def _again(self, operation: Operation) -> None:
@@ -138,7 +139,7 @@ class Sweep:
     def _make(self, *, of_host: bool) -> Trials | HostTrials:
         self._site = Site.make(host_trials.DRIVERS, spares=1) if of_host else Site.make()
         if of_host:
-            trials = HostTrials(self._site)
+            trials = HostTrials(self._site, HostAtSystemCalls(self._site) if self.at_system_calls else None)
             trials.set_up()
             return trials
         self._site.start()

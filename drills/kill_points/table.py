@@ -49,5 +49,5 @@ def at_system_calls(operations: Iterable[Operation]) -> tuple[Operation, ...]:
     return tuple(
         replace(one, name=f"{one.name}{AT_SYSTEM_CALLS}", victim=f"{one.driver}.{one.at}")
         for one in operations
-        if one.driver != "host" and not one.at.startswith("state_")
+        if not one.at.startswith("state_")
     )

@@ -50,8 +50,10 @@ class Trials:
 
     def count(self, operation: Operation) -> list[Point]:
         """Find the points of an operation: once to get used to it, and once to count. Raises TierhostError."""
-        first, _ = self._undisturbed(operation, counted=False)
+        first, some = self._undisturbed(operation, counted=self._lighting.counts_twice)
         second, points = self._undisturbed(operation, counted=True)
+        if self._lighting.counts_twice:
+            points = [point for point in points if point in some]
         if first != second:
             raise Unsteady(f"it did not do the same twice: {first} and {second}", subject=operation.name)
         if operation.changes and operation.visible and second.before == second.after:

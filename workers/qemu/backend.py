@@ -191,9 +191,10 @@ class Backend:
 
     def sweep(self, uuid: str, *, entirely: bool) -> None:
         """Remove what a dead guest leaves behind; `entirely`: its lock and its log, too."""
-        for suffix in (*LEFT_BEHIND, "lock", "log") if entirely else LEFT_BEHIND:
-            self.path(uuid, suffix).unlink(missing_ok=True)
         detached.remove_cgroup(detached.cgroup_for(uuid))
+        # The lock goes last: by it the next life finds what is left, should we die in here.
+        for suffix in (*LEFT_BEHIND, "log", "lock") if entirely else LEFT_BEHIND:
+            self.path(uuid, suffix).unlink(missing_ok=True)
 
 
 class _ShortPath:
