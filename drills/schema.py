@@ -92,7 +92,7 @@ _FAULT: Final = _table(
         "kind": _text("kill, stop, damage, reboot, ...: `tierhost drill list --faults`"),
         "target": _text('a driver, "any worker", "host", "zygote", "spares", "everything", "guest NAME", "guests"'),
         "at": _text("the point: " + ", ".join(points.GRAMMAR), pattern=points.PATTERN),
-        "options": {"type": "object", "description": "of this kind; of every kind: heal_after_s, jitter_s, reach_s"},
+        "options": {"type": "object", "description": "of this kind; of every kind: heal_after_s, jitter_s, reach_s, hold"},
     },
     ("kind", "target", "at"),
 )

@@ -1,4 +1,6 @@
-"""Logical points: a worker is held at its n-th state commit, or at the n-th reply of a peer, until whoever watches lets it go.
+"""Logical points: a worker is held at its n-th state commit or a peer's n-th reply, the host where a driver enters a phase.
+
+They stand still until whoever watches lets them go.
 
 The runner's half is `Gate`; the other is installed by the launcher in every worker of the host that it starts:
 
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 
 COMMIT: Final = "commit"
 REPLY: Final = "reply"
+PHASE: Final = "phase"
 HOLD: Final = "hold"
 WAITING_MAX: Final = 8
 _CREDENTIALS: Final = struct.Struct("3i")
@@ -77,11 +80,13 @@ class Gate:
 
     def arm(self, point: Point) -> None:
         """From now on, count; hold whoever comes to the point. Raises NoGate for kinds that are not the launcher's."""
-        if point.kind not in {COMMIT, REPLY} or not point.driver or point.ordinal < 1 or (point.kind == REPLY and not point.peer):
-            raise NoGate(f"nobody can be held at {point}", hint='"commit" with a driver, "reply" with a driver and a peer')
+        more = {COMMIT: "", REPLY: point.peer, PHASE: point.phase}
+        if point.kind not in more or not point.driver or point.ordinal < 1 or (point.kind != COMMIT and not more[point.kind]):
+            hint = '"commit" with a driver, "reply" with a driver and a peer, "phase" with a driver and a phase'
+            raise NoGate(f"nobody can be held at {point}", hint=hint)
         self.release()
         self._sheet.reset()
-        self._sheet.give(Order(HOLD, point.driver, point.kind, f"{point.peer} {point.ordinal}"))
+        self._sheet.give(Order(HOLD, point.driver, point.kind, f"{more[point.kind]} {point.ordinal}"))
 
     def wait_reached(self, deadline_s: float) -> int:
         """Wait until somebody is held, and return its pid. Raises NotReached at `deadline_s` (CLOCK_MONOTONIC)."""
@@ -126,14 +131,14 @@ class Turnstile:
         self._path = _door_of(arming, number)
         self._counting = threading.Lock()
 
-    def counts(self, kind: str, driver: str, peer: str = "") -> bool:
+    def counts(self, kind: str, driver: str, more: str = "") -> bool:
         """Count somebody who is at a point of this kind; return whether it is the one, who is to wait."""
         order = self._sheet.read()
         if order is None or (order.driver, order.method) != (driver, kind):
             return False
         wanted, _, ordinal = order.point.rpartition(" ")
         with self._counting:
-            is_it = wanted == peer and self._sheet.count() == int(ordinal)
+            is_it = wanted == more and self._sheet.count() == int(ordinal)
         if is_it:
             self._sheet.clear()
         return is_it
@@ -147,7 +152,7 @@ class Turnstile:
 
 
 def install(arming: Arming) -> None:
-    """Put the turnstiles into the runtime, in this process and in all that are forked from it."""
+    """Put the turnstiles into the runtime, in this process and in all that are forked from it; and into the host if armed so."""
     from tierhost.ipc.calls import Caller  # noqa: PLC0415  # the host itself never imports workers: this program does
     from tierhost.workers.runtime.main import Worker  # noqa: PLC0415
     from tierhost.workers.runtime.store import Store  # noqa: PLC0415
@@ -155,9 +160,9 @@ def install(arming: Arming) -> None:
     turnstiles = [Turnstile(arming, number) for number in range(arming.gates)]
     driver = ""
 
-    def passes(kind: str, peer: str = "") -> None:
+    def passes(kind: str, whose: str, more: str = "") -> None:
         # Each has counted before the first one holds: whoever dies there has been counted by all.
-        for turnstile in [each for each in turnstiles if each.counts(kind, driver, peer)] if driver else ():
+        for turnstile in [each for each in turnstiles if each.counts(kind, whose, more)] if whose else ():
             turnstile.wait()
 
     def take_up(original: Callable[..., Any], worker: Any, message: Any) -> Any:
@@ -166,13 +171,13 @@ def install(arming: Arming) -> None:
         return original(worker, message)
 
     def commit(original: Callable[..., Any], store: Any, transaction: Any) -> Any:
-        passes(COMMIT)
+        passes(COMMIT, driver)
         return original(store, transaction)
 
     def answered(original: Callable[..., Any], caller: Any, way: Any, *args: Any) -> Any:
         answer = original(caller, way, *args)
         if answer is not None:
-            passes(REPLY, way.entry.driver)
+            passes(REPLY, driver, way.entry.driver)
         return answer
 
     for owner, name, around in (
@@ -181,6 +186,19 @@ def install(arming: Arming) -> None:
         (Caller, "_wait_for_answer", answered),
     ):
         wrap(owner, name, around)
+    if arming.phases:
+        _install_in_host(passes)
+
+
+def _install_in_host(passes: Callable[[str, str, str], None]) -> None:
+    """Whoever is held there has said nothing of the phase yet, and done nothing of what comes with it."""
+    from tierhost.host.shell.orders import Orders  # noqa: PLC0415  # a host that is watched is not to be imported before
+
+    def publish(original: Callable[..., Any], orders: Any, command: Any) -> Any:
+        passes(PHASE, command.driver, command.phase)
+        return original(orders, command)
+
+    wrap(Orders, "_publish_phase", publish)
 
 
 def wrap(owner: type, name: str, around: Callable[..., Any]) -> None:

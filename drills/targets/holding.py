@@ -1,4 +1,4 @@
-"""A host started through the launcher: its workers are held at state commits and at replies, and struck while they are."""
+"""A host started through the launcher: workers are held at state commits and replies, itself at phases, and struck there."""
 
 from __future__ import annotations
 
@@ -6,22 +6,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from tierhost.drills.faults import BadPlan, NotFired
+from tierhost.drills.gates import HOLD
 from tierhost.drills.launcher.arming import Arming
-from tierhost.drills.launcher.gates import COMMIT, REPLY, Gate, NoGate, NotReached
+from tierhost.drills.launcher.gates import COMMIT, PHASE, REPLY, Gate, NoGate, NotReached
 from tierhost.drills.points import text_of
 
 if TYPE_CHECKING:
     from pathlib import Path
     from typing import Self
 
-    from tierhost.drills.plan import Point
+    from tierhost.drills.plan import Fault, Point
 
 LAUNCHER: Final = "tierhost.drills.launcher"
 
 
-def is_held_at(point: Point) -> bool:
-    """Whether it takes the launcher to stop somebody there."""
-    return point.kind in {COMMIT, REPLY}
+def holds(fault: Fault) -> bool:
+    """Whether it takes the launcher to stop somebody where this fault strikes."""
+    return fault.point.kind in {COMMIT, REPLY} or bool(fault.options.get(HOLD))
 
 
 @dataclass(slots=True)
@@ -73,7 +74,7 @@ class Gates:
         """Open so many doors in a folder, which is made."""
         folder.mkdir(exist_ok=True)
         # A host may be started again by a thread that ends sooner than the drill: it must not end with it.
-        arming = Arming(folder / "sheet", folder / "news", gates=count, tied=False)
+        arming = Arming(folder / "sheet", folder / "news", gates=count, phases=True, tied=False)
         path = folder / "arming.json"
         arming.write(path)
         return cls(path, [Gate(arming, number) for number in range(count)])
@@ -85,7 +86,7 @@ class Gates:
 
     def take(self, point: Point) -> HeldAt:
         """Give one gate out. Raises BadPlan if there is none left, or none for this kind of point."""
-        if not is_held_at(point) or not self._free:
+        if point.kind not in {COMMIT, REPLY, PHASE} or not self._free:
             raise BadPlan(f"nobody can be held at {text_of(point)}", hint="one gate was made for each such point of the plan")
         return HeldAt(self._free.pop(0))
 

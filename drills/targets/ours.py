@@ -19,7 +19,7 @@ from tierhost.drills.recording import jsonable
 from tierhost.drills.searching import search
 from tierhost.drills.sweeping import sweep
 from tierhost.drills.targets import NoAnswer
-from tierhost.drills.targets.holding import Gates, is_held_at
+from tierhost.drills.targets.holding import Gates, holds
 from tierhost.drills.targets.looking import objects_of
 from tierhost.host import launch
 from tierhost.host.shell import procfs
@@ -238,7 +238,7 @@ def make(folder: Path, drill: Drill) -> OurHost:
     # PYTHONSAFEPATH, `python -m` would look in the folder we are in before it looks there.
     paths = os.pathsep.join(path for path in (build, os.environ.get("PYTHONPATH", "")) if path)
     program = ("env", f"PYTHONPATH={paths}", "PYTHONSAFEPATH=1", sys.executable) if build else (sys.executable,)
-    count = sum(is_held_at(fault.point) for fault in drill.faults)
+    count = sum(holds(fault) for fault in drill.faults)
     gates = Gates.make(folder / "gates", count) if count else None
     return OurHost(folder, options=options, program=(*program, "-m", *(gates.module if gates else HOST)), gates=gates)
 

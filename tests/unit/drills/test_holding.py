@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,12 +14,13 @@ import pytest
 
 from tests.unit.drills.one_run import drill
 from tierhost.drills.faults import BadPlan, NotFired
-from tierhost.drills.gates import Gated, Holding, gate_for
+from tierhost.drills.gates import Gated, Holding, PhaseGate, gate_for
 from tierhost.drills.launcher.arming import Arming
 from tierhost.drills.launcher.gates import COMMIT, Turnstile
+from tierhost.drills.plan import Fault
 from tierhost.drills.points import parse
 from tierhost.drills.recording import Recorder
-from tierhost.drills.targets.holding import Gates
+from tierhost.drills.targets.holding import Gates, holds
 from tierhost.drills.targets.ours import OurHost, make
 
 if TYPE_CHECKING:
@@ -73,3 +75,18 @@ def test_a_host_that_was_started_without_gates_says_so(folder: Path) -> None:
         gate_for(POINT, host, Recorder(host), threading.Event())
     assert not (folder / "gates").exists()
     assert isinstance(host, OurHost)
+
+
+def test_gates_are_made_for_what_holds_only(folder: Path) -> None:
+    plain = drill()
+    point = parse("phase READY of storage")
+    faults = (Fault("kill", "host", point), Fault("kill", "host", point, {"hold": True}), Fault("kill", "storage", POINT))
+    host = make(folder, replace(plain, faults=faults))
+    recorder, start = Recorder(host), threading.Event()
+    assert [holds(fault) for fault in faults] == [False, True, True]
+    assert isinstance(gate_for(point, host, recorder, start), PhaseGate)
+    assert isinstance(gate_for(point, host, recorder, start, hold=True), Holding)
+    assert isinstance(gate_for(POINT, host, recorder, start), Holding)
+    with pytest.raises(BadPlan, match="nobody can be held"):
+        gate_for(POINT, host, recorder, start)
+    host.close()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tierhost.drills.launcher.arming import Arming
-from tierhost.drills.launcher.gates import COMMIT, REPLY, Gate, Turnstile
+from tierhost.drills.launcher.gates import COMMIT, PHASE, REPLY, Gate, NoGate, Turnstile
 from tierhost.drills.plan import Point
 
 if TYPE_CHECKING:
@@ -37,6 +37,17 @@ def test_the_one_of_the_ordinal_is_to_wait_and_nobody_else(arming: Arming) -> No
     others = [(REPLY, "qemu", "storage"), (REPLY, "storage", "secret"), (COMMIT, "qemu", "")]
     assert [turnstile.counts(*other) for other in others] == [False] * 3
     assert [turnstile.counts(REPLY, "qemu", "secret") for _ in range(4)] == [False, True, False, False]
+    gate.close()
+
+
+def test_a_phase_of_one_driver_is_told_from_others(arming: Arming) -> None:
+    gate, turnstile = Gate(arming), Turnstile(arming)
+    gate.arm(Point("phase", driver="storage", phase="READY"))
+    others = [(PHASE, "storage", "EVICTING"), (PHASE, "secret", "READY"), (COMMIT, "storage", "")]
+    assert [turnstile.counts(*other) for other in others] == [False] * 3
+    assert turnstile.counts(PHASE, "storage", "READY")
+    with pytest.raises(NoGate):
+        gate.arm(Point("phase", driver="storage"))
     gate.close()
 
 
