@@ -11,6 +11,8 @@ from tests.unit.drills import one_run
 from tierhost.drills.faults import BadPlan
 from tierhost.drills.repeating import BUILD, on_build, repeated, taken_together, verdict_of
 from tierhost.drills.reports.as_text import figures
+from tierhost.drills.reports.figures import series_of
+from tierhost.drills.reports.results import Run, Trial
 from tierhost.drills.stored import Stored
 from tierhost.drills.verdicts import Finding, Verdict
 
@@ -80,3 +82,28 @@ def test_so_many_runs_cannot_be(times: int) -> None:
 def test_a_folder_without_a_build_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadPlan, match="there is no build"):
         on_build(one_run.drill(), tmp_path)
+
+
+def answering(runs: int, slower_s: float) -> tuple[Trial, ...]:
+    """Runs of fifty answers each; what one run is slower than the next it is with all of them."""
+    return tuple(
+        Trial(
+            one_run.history(
+                calls=tuple(
+                    one_run.call(number, "qemu.domain_list", 6.0, slower_s + run / 100 + number / 1e6, load=True)
+                    for number in range(50)
+                ),
+                strikes=(one_run.strike(),),
+            ),
+            (),
+        )
+        for run in range(runs)
+    )
+
+
+@pytest.mark.parametrize(("runs", "slower_s", "differ"), [(1, 1.0, None), (8, 0.003, False), (8, 1.0, True)])
+def test_many_answers_of_one_run_prove_no_more_than_one(runs: int, slower_s: float, differ: bool | None) -> None:
+    told = Run(one_run.drill(), answering(runs, 0.001), "again", other=answering(runs, slower_s), other_name="there")
+    (series,) = [each for each in series_of(told) if each.title.startswith("answers of qemu")]
+    assert series.told.n == 50 * runs
+    assert (series.compared.differs if series.compared else None) is differ
