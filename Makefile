@@ -4,6 +4,7 @@
 BIN := .venv/bin
 SEED ?= 1
 N ?= 100000
+JOBS ?= 2
 
 .PHONY: help demo test check format simulate bench lock pictures clean
 
@@ -17,7 +18,7 @@ test: .venv/set-up.run ## everything that can be wrong: format, lint, types, all
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(JOBS) --dist loadfile
 
 check: .venv/set-up.run ## the quick part of it: format, lint, types, unit and architecture tests that take less than a second
 	$(BIN)/ruff format --check --quiet .

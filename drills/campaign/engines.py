@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 JOBS_MAX: Final = 256
 DASK: Final = "dask://"
-CONNECT_S: Final = "20s"
+CONNECT_S: Final = "5s"
 
 
 class NoEngine(TierhostError):

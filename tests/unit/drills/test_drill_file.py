@@ -12,7 +12,6 @@ from tierhost.drills.drill_file import CATALOGUE, BadDrill, find, load
 from tierhost.drills.faults import BadPlan
 from tierhost.drills.plan import Ask, Drill, Load, Point, Probe, Radius
 
-CONTROL = "nothing-happens"
 CATALOGUED = sorted(CATALOGUE.glob("*.toml"))
 
 WHOLE = """
@@ -70,7 +69,7 @@ def test_each_drill_of_the_catalogue_can_be_read_and_says_what_it_proves(path: P
     assert drill.name == path.stem
     assert drill.proves
     assert drill.steady
-    assert bool(drill.faults) == (drill.name != CONTROL)
+    assert drill.faults or drill.name == "nothing-happens"
     assert drill.load.asks
 
 
