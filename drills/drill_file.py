@@ -106,7 +106,8 @@ def _site(site: str, folder: Path) -> str:
 
 
 def _radius(raw: Mapping[str, Any]) -> Radius:
-    return Radius(tuple(raw.get("drivers", ())), tuple(raw.get("kinds", ())), float(raw.get("for_s", Radius().for_s)))
+    names = {key: tuple(raw[key]) for key in ("drivers", "kinds", "may_lose") if key in raw}
+    return Radius(**names, for_s=float(raw.get("for_s", Radius().for_s)))
 
 
 def _probe(raw: Mapping[str, Any], folder: Path) -> Probe:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from tierhost.drills.recording import Recorder
     from tierhost.drills.targets import Target
 
+HOLD: Final = "hold"
+"""The option of a fault whose point is a phase: the host stands still there until it has struck."""
+
 LOOK_AGAIN_S: Final = 0.001
 """How often a journal is read while a phase is waited for: a phase may last a few milliseconds only."""
 
@@ -44,6 +47,14 @@ class Gated(Protocol):
 
     def gate(self, point: Point) -> Gate:
         """Make the gate for one point. Raises BadPlan if there is none for its kind."""
+
+
+@runtime_checkable
+class Holding(Protocol):
+    """A gate that holds whoever comes to its point, and can prove it."""
+
+    def held(self) -> str:
+        """Say who is held there this instant, for the proof of a strike. Raises NotFired if nobody is (any more)."""
 
 
 @runtime_checkable
@@ -139,9 +150,9 @@ class CallGate:
         """The call goes its way by itself."""
 
 
-def gate_for(point: Point, target: Target, recorder: Recorder, start: threading.Event) -> Gate:
-    """Choose and arm the gate of a point. Raises BadPlan if this target has none."""
-    gate = _choose(point, target, recorder, start)
+def gate_for(point: Point, target: Target, recorder: Recorder, start: threading.Event, *, hold: bool = False) -> Gate:
+    """Choose and arm the gate of a point; `hold`: one that holds. Raises BadPlan if this target has none."""
+    gate = _held(point, target) if hold else _choose(point, target, recorder, start)
     gate.arm(point)
     return gate
 
@@ -153,6 +164,10 @@ def _choose(point: Point, target: Target, recorder: Recorder, start: threading.E
         return CallGate(recorder)
     if point.kind == "phase" and isinstance(target, Journaling):
         return PhaseGate(target.journal_path())
+    return _held(point, target)
+
+
+def _held(point: Point, target: Target) -> Gate:
     if isinstance(target, Gated):
         return target.gate(point)
     raise BadPlan(f"the target {target.name!r} shows no point of the kind {point.kind!r}")

@@ -73,11 +73,16 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Radius:
-    """What may suffer: calls of `drivers` (or methods "qemu.domain_create"), with errors of `kinds`, for `for_s` seconds."""
+    """What may suffer: calls of `drivers` (or methods "qemu.domain_create"), with errors of `kinds`, for `for_s` seconds.
+
+    `may_lose` are patterns of objects ("secrets *", "pools images") that may be lost, if the loss is told: by the status of
+    their driver, or by a call that is refused for it.
+    """
 
     drivers: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
     for_s: float = 10.0
+    may_lose: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tierhost.drills import points
 from tierhost.drills.hypothesis import TOLERANCES
+from tierhost.drills.losses import OWNERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -15,6 +16,7 @@ Path = tuple[str | int, ...]
 Schema = dict[str, Any]
 
 METHOD: Final = r"^[a-z][a-z0-9-]*\.[a-z_][a-z0-9_]*$"
+LOSABLE: Final = "^(" + "|".join(OWNERS) + r") \S"
 SECONDS_MAX: Final = 86_400
 RATE_MAX: Final = 10_000
 TIMES_MAX: Final = 10_000
@@ -90,7 +92,7 @@ _FAULT: Final = _table(
         "kind": _text("kill, stop, damage, reboot, ...: `tierhost drill list --faults`"),
         "target": _text('a driver, "any worker", "host", "zygote", "spares", "everything", "guest NAME", "guests"'),
         "at": _text("the point: " + ", ".join(points.GRAMMAR), pattern=points.PATTERN),
-        "options": {"type": "object", "description": "of this kind; of every kind: heal_after_s, jitter_s, reach_s"},
+        "options": {"type": "object", "description": "of this kind; of every kind: heal_after_s, jitter_s, reach_s, hold"},
     },
     ("kind", "target", "at"),
 )
@@ -120,6 +122,10 @@ SCHEMA: Final[Schema] = {
                     "drivers": _list("drivers, or methods", {"type": "string"}),
                     "kinds": _list("errors that may be seen; empty: any", {"type": "string"}),
                     "for_s": _seconds("so long after the fault was healed"),
+                    "may_lose": _list(
+                        'objects that may be lost, if their driver tells it: "secrets *", "pools images"',
+                        _text("KIND PATTERN", pattern=LOSABLE),
+                    ),
                 },
             ),
             "abort_after_s": _seconds("the run is healed and judged as it is after this time"),
@@ -129,6 +135,7 @@ SCHEMA: Final[Schema] = {
                     "judges": _list("names of the judges to be asked; default: all", {"type": "string"}),
                     "settle_s": _seconds("how long it may take after healing until it is steady again (default 30)"),
                     "pace_s": _seconds("pause between two of the drill's own calls"),
+                    "build": _text("a folder to put first on the host's PYTHONPATH: another build of it (`run --build`)"),
                     "config": _text("the configuration of the host, as `tierhost up --config` reads it"),
                     "host": _list("options of `tierhost up`", {"type": "string"}),
                     "daemon": {"type": "object", "description": "of --target generic: start, ready or ready_socket, call, stop"},

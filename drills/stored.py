@@ -50,7 +50,7 @@ def drill_from(raw: Any) -> Drill:
         words["load"] = Load(tuple(_ask(each) for each in words["load"]["asks"]), words["load"]["per_second"])
         words["faults"] = tuple(Fault(**{**each, "point": Point(**each["point"])}) for each in words["faults"])
         radius = words["radius"]
-        words["radius"] = Radius(tuple(radius["drivers"]), tuple(radius["kinds"]), radius["for_s"])
+        words["radius"] = Radius(**{**radius, **{key: tuple(each) for key, each in radius.items() if isinstance(each, list)}})
         return Drill(**words)
     except (KeyError, TypeError, ValueError) as error:
         raise BadPlan(f"the plan in it cannot be read: {type(error).__name__}: {error}") from None

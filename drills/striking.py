@@ -10,7 +10,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
 from tierhost.drills.faults import BadPlan, NotFired, OnLeash, Prepared, table, undoing
-from tierhost.drills.gates import gate_for
+from tierhost.drills.gates import HOLD, Holding, gate_for
 from tierhost.drills.history import Strike
 from tierhost.drills.points import text_of
 from tierhost.ipc.errors import TierhostError
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from tierhost.drills.targets import Target
 
 REACH_S: Final = 15.0
-OURS: Final = frozenset({"heal_after_s", "jitter_s", "reach_s"})
+OURS: Final = frozenset({"heal_after_s", "jitter_s", "reach_s", HOLD})
 """Options of any fault: healed so long after it struck (else when all is over); struck up to so much later than at its
-point, by the seed; so long it may take until the point is reached."""
+point, by the seed; so long it may take until the point is reached; the host held at a phase until it struck."""
 
 ANY_WORKER: Final = "any worker"
 
@@ -77,10 +77,10 @@ class Striker:
         """Make the fault, and arm its gate. Raises BadPlan."""
         options: dict[str, Any] = dict(fault.options)
         wait_s, reach_s = options.pop("wait_s", 0.0), options.pop("reach_s", REACH_S)
-        heal_after_s = options.pop("heal_after_s", None)
+        heal_after_s, hold = options.pop("heal_after_s", None), bool(options.pop(HOLD, False))
         striking = table.make(fault.kind, target, fault.target, options)
         strike = Strike(number, fault.kind, fault.target, text_of(fault.point))
-        gate = gate_for(fault.point, target, recorder, start)
+        gate = gate_for(fault.point, target, recorder, start, hold=hold)
         return cls(number, fault, striking, gate, strike, wait_s, reach_s, heal_after_s, target)
 
     def make_ready(self) -> bool:
@@ -109,11 +109,8 @@ class Striker:
                 return
             if self._wait_s:
                 threading.Event().wait(self._wait_s)
-            at_s = time.monotonic()
             try:
-                if isinstance(self._striking, OnLeash):
-                    self._kept = undoing.keep(self._target.folder, str(self.number), self._striking.leash())
-                self._strike = replace(self._strike, proof=self._striking.strike(), fired_s=at_s)
+                self._hit()
             finally:
                 self._gate.release()
         except (TierhostError, OSError) as error:
@@ -125,6 +122,14 @@ class Striker:
         with suppress(TierhostError, OSError):
             # What does not heal now (a host that another fault kills while it starts) is healed when all is over.
             self.heal()
+
+    def _hit(self) -> None:
+        """Strike. Where somebody was to be held at the point, that is part of the proof."""
+        at_s = time.monotonic()
+        if isinstance(self._striking, OnLeash):
+            self._kept = undoing.keep(self._target.folder, str(self.number), self._striking.leash())
+        held = f"; {self._gate.held()}" if isinstance(self._gate, Holding) else ""
+        self._strike = replace(self._strike, proof=self._striking.strike() + held, fired_s=at_s)
 
     def wait(self, deadline_s: float) -> bool:
         """Wait until it struck or gave up. Returns whether it did."""

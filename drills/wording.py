@@ -74,7 +74,8 @@ def _probe(word: Probe | Mapping[str, Any]) -> Probe:
 def _radius(word: Radius | Mapping[str, Any]) -> Radius:
     if isinstance(word, Radius):
         return word
-    return Radius(_names(word.get("drivers", ())), _names(word.get("kinds", ())), float(word.get("for_s", Radius().for_s)))
+    names = {key: _names(word[key]) for key in ("drivers", "kinds", "may_lose") if key in word}
+    return Radius(**names, for_s=float(word.get("for_s", Radius().for_s)))
 
 
 def _names(words: Iterable[str]) -> tuple[str, ...]:

@@ -33,7 +33,8 @@ def run(argv: list[str]) -> int:
     except TierhostError as error:
         sys.stderr.write(f"error: {error}\n")
         return EXIT_USAGE
-    _end_with_parent()
+    if arming.tied:
+        _end_with_parent()
     install(arming)
     gates.install(arming)
     host = HostWatch(arming)

@@ -42,24 +42,34 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Arming:
-    """The file that the launcher is given: where the sheet and the socket are, and which drivers' code to have ready."""
+    """The file that the launcher is given: where the sheet and the socket are, and which drivers' code to have ready.
+
+    `gates` is at how many logical points somebody may be held; `phases`: the host too, where a driver enters a phase.
+    `tied`: the host ends with the thread that started it.
+    """
 
     sheet: Path
     news: Path
     preload: tuple[str, ...] = ()
+    gates: int = 1
+    phases: bool = False
+    tied: bool = True
 
     @classmethod
     def read(cls, path: Path) -> Arming:
         """Read it. Raises BadArming."""
         try:
             raw = json.loads(path.read_text(encoding="utf-8"))
-            return cls(Path(raw["sheet"]), Path(raw["news"]), tuple(raw.get("preload", ())))
+            more = {name: raw[name] for name in ("gates", "phases", "tied") if name in raw}
+            return cls(Path(raw["sheet"]), Path(raw["news"]), tuple(raw.get("preload", ())), **more)
         except (OSError, ValueError, TypeError, KeyError) as error:
-            raise BadArming(f"{path} is no arming file: {error}", hint="it has sheet, news, and perhaps preload") from None
+            raise BadArming(
+                f"{path} is no arming file: {error}", hint="it has sheet, news, and perhaps preload, gates, phases, tied"
+            ) from None
 
     def write(self, path: Path) -> None:
         """Write it."""
-        raw = {"sheet": str(self.sheet), "news": str(self.news), "preload": list(self.preload)}
+        raw = {**asdict(self), "sheet": str(self.sheet), "news": str(self.news)}
         path.write_text(json.dumps(raw), encoding="utf-8")
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from tierhost.drills.acknowledged import lost_acknowledgements
 from tierhost.drills.history import ANSWERED
 from tierhost.drills.recovery import recovery_times
-from tierhost.drills.statistics import Comparison, Distribution, Share, compare, compare_shares, describe, share
+from tierhost.drills.statistics import Comparison, Distribution, Share, compare, compare_shares, describe, quantile, share
 from tierhost.drills.verdicts import Verdict
 
 if TYPE_CHECKING:
@@ -65,7 +65,8 @@ def series_of(run: Run) -> list[Series]:
     for driver in drivers:
         beside = ("control", run.control) if run.control else (run.other_name, run.other)
         title = f"answers of {driver} after the first strike"
-        found.append(_series(title, (_answers(run.trials, driver), 0), beside[0], (_answers(beside[1], driver), 0)))
+        drawn = (_middles(run.trials, driver), _middles(beside[1], driver))
+        found.append(_series(title, (_answers(run.trials, driver), 0), beside[0], (_answers(beside[1], driver), 0), drawn))
     return [series for series in found if series is not None]
 
 
@@ -80,15 +81,21 @@ def counts_of(run: Run) -> list[Count]:
 
 
 def _series(
-    title: str, told: tuple[Sequence[float], int], beside_name: str, beside: tuple[Sequence[float], int]
+    title: str,
+    told: tuple[Sequence[float], int],
+    beside_name: str,
+    beside: tuple[Sequence[float], int],
+    drawn: tuple[Sequence[float], Sequence[float]] | None = None,
 ) -> Series | None:
+    """One series. `drawn`: what to compare, if the values themselves are no independent draws."""
     described = describe(told[0], told[1])
     if described is None:
         return None
     other = describe(beside[0], beside[1])
     compared = None
-    if min(len(told[0]), len(beside[0])) >= COMPARED_MIN:
-        compared = compare(told[0], beside[0], SEED)
+    mine, others = drawn or (told[0], beside[0])
+    if min(len(mine), len(others)) >= COMPARED_MIN:
+        compared = compare(mine, others, SEED)
     return Series(title, tuple(told[0]), described, beside_name if other else "", tuple(beside[0]), other, compared)
 
 
@@ -116,6 +123,12 @@ def _answers(trials: Iterable[Trial], driver: str) -> list[float]:
         ]
     step = max(1, -(-len(found) // VALUES_MAX))
     return found[::step]
+
+
+def _middles(trials: Iterable[Trial], driver: str) -> list[float]:
+    """One value for each run: the answers of one run have their weather in common, and many of them prove nothing more."""
+    found = (sorted(_answers([trial], driver)) for trial in trials)
+    return [quantile(values, 0.5) for values in found if values]
 
 
 def _lost(trials: Iterable[Trial]) -> Share:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
@@ -10,12 +12,14 @@ from typing import TYPE_CHECKING, Any, Final
 import msgpack
 
 from tierhost.drills import journals, kernel
+from tierhost.drills.faults import BadPlan
 from tierhost.drills.history import Journaled, Look
 from tierhost.drills.reboots import Boots
 from tierhost.drills.recording import jsonable
 from tierhost.drills.searching import search
 from tierhost.drills.sweeping import sweep
 from tierhost.drills.targets import NoAnswer
+from tierhost.drills.targets.holding import Gates, holds
 from tierhost.drills.targets.looking import objects_of
 from tierhost.host import launch
 from tierhost.host.shell import procfs
@@ -27,7 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from tierhost.drills.plan import Ask, Drill
+    from tierhost.drills.gates import Gate
+    from tierhost.drills.plan import Ask, Drill, Point
 
 LOOK_LIMIT_S: Final = 10.0
 END_LIMIT_S: Final = 10.0
@@ -37,6 +42,8 @@ AT_REST: Final = frozenset({"READY", "SKIPPED", "STOPPED", "QUARANTINED"})
 
 SET_VALUE: Final = "secret.secret_set_value"
 """Values that were given by it are looked for at every look: they must be nowhere."""
+
+HOST: Final = ("tierhost.host",)
 
 DRIVERS: Final = ("secret", "storage", "qemu")
 
@@ -49,12 +56,18 @@ def reads(method: str) -> bool:
 
 
 class OurHost:
-    """One host with its workers below `folder`. `options` are of `tierhost up`, `program` stands before its arguments."""
+    """One host with its workers below `folder`. `options` are of `tierhost up`, `program` stands before its arguments.
+
+    With `gates`, so many logical points can be waited for at which a worker is held: see drills/targets/holding.py.
+    """
 
     name = "ours"
 
-    def __init__(self, folder: Path, *, options: Iterable[str] = (), program: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, folder: Path, *, options: Iterable[str] = (), program: tuple[str, ...] = (), gates: Gates | None = None
+    ) -> None:
         self.folder = folder
+        self._gates = gates
         self.root = Root.under(folder)
         self.boots = Boots(folder)
         self._options = tuple(options)
@@ -169,6 +182,12 @@ class OurHost:
         """Where the host writes down what it is told and what it orders."""
         return self.root.journal
 
+    def gate(self, point: Point) -> Gate:
+        """Make the gate that holds a worker at a point. Raises BadPlan if the host was not started for that."""
+        if self._gates is None:
+            raise BadPlan("this host was started without gates", hint="`tierhost drill run` starts one that has them")
+        return self._gates.take(point)
+
     def journal(self) -> list[Journaled]:
         """Return every line since the first start, through reboots."""
         return [*self._earlier, *journals.read_all(self.root.journal)]
@@ -193,6 +212,8 @@ class OurHost:
             run.process.wait(END_LIMIT_S)
         self._runs.clear()
         self.boots.close()
+        if self._gates is not None:
+            self._gates.close()
 
 
 def _moving(row: dict[str, Any]) -> str:
@@ -212,7 +233,14 @@ def make(folder: Path, drill: Drill) -> OurHost:
         config = folder / "tierhost.toml"
         config.write_text(drill.options["config"], encoding="utf-8")
         options += ["--config", str(config)]
-    return OurHost(folder, options=options)
+    build = drill.options.get("build", "")
+    # `env` becomes the program it is given: the host is that process, and only it and its workers see the other build. Without
+    # PYTHONSAFEPATH, `python -m` would look in the folder we are in before it looks there.
+    paths = os.pathsep.join(path for path in (build, os.environ.get("PYTHONPATH", "")) if path)
+    program = ("env", f"PYTHONPATH={paths}", "PYTHONSAFEPATH=1", sys.executable) if build else (sys.executable,)
+    count = sum(holds(fault) for fault in drill.faults)
+    gates = Gates.make(folder / "gates", count) if count else None
+    return OurHost(folder, options=options, program=(*program, "-m", *(gates.module if gates else HOST)), gates=gates)
 
 
 TARGETS: Final = {"ours": make}

@@ -8,6 +8,7 @@ import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from tierhost.workers.runtime import wal
 from tierhost.workers.runtime.files import evidence_path, make_folder, sync_folder
 from tierhost.workers.runtime.rows import SEAL_KEY, Changes, Copy, Key, Row, Rows, Seal, raw_row
 
@@ -83,7 +84,8 @@ class Mirror:
             raise _failure(self.path, error) from error
         try:
             self._open()
-            return Copy(raw=self._run(_READ).fetchall())
+            logged = wal.last_generation(self._wal_name)
+            return Copy(raw=self._run(_READ).fetchall(), logged=logged)
         except sqlite3.Error as error:
             failure = _failure(self.path, error)
             if not failure.place:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from tierhost.workers.runtime import rows as pure
+from tierhost.workers.runtime import wal
 from tierhost.workers.runtime.files import evidence_path, sync_folder, write_file
 from tierhost.workers.runtime.mirror import Mirror, MirrorFailed
 from tierhost.workers.runtime.rows import Copy, Key, Row, Rows, Seal
@@ -95,6 +96,8 @@ class Pair:
                 copies.append(Copy(trouble=f"cannot be read: {failure.text}"))
         for copy in copies:
             pure.find_seal(copy, self.label)
+            said, copy.logged = copy.logged, 0
+            pure.follow_log(copy, said, wal.BROKEN)
         return copies, failures
 
     def _truth(self, copies: list[Copy], marked: bytes | None) -> pure.Truth:

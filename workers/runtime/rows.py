@@ -60,10 +60,14 @@ class Seal:
 
 @dataclass(slots=True)
 class Copy:
-    """What could be read of one mirror file. `trouble` says what is wrong with the file as a whole, or is empty."""
+    """What could be read of one mirror file. `trouble` says what is wrong with the file as a whole, or is empty.
+
+    `logged` is the generation of the last commit that stands in its log, whether SQLite could follow it so far or not.
+    """
 
     raw: list[RawRow] = field(default_factory=list)
     trouble: str = ""
+    logged: int = 0
     seal: Seal | None = None
     rows: Rows = field(default_factory=dict)
     broken: dict[Key, str] = field(default_factory=dict)
@@ -76,7 +80,8 @@ class Copy:
     @property
     def generation(self) -> int:
         """How new it is, even when its seal is lost."""
-        return self.seal.generation if self.seal else max((row.generation for row in self.rows.values()), default=0)
+        held = self.seal.generation if self.seal else max((row.generation for row in self.rows.values()), default=0)
+        return max(held, self.logged)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +122,16 @@ def find_seal(copy: Copy, label: str) -> None:
             copy.seal = Seal(store_id, named, boot_id, generation, count, int.from_bytes(total, "big"))
             return
     copy.trouble = copy.trouble or "its seal is missing or broken"
+
+
+def follow_log(copy: Copy, generation: int, broken: int) -> None:
+    """Compare a file with the last commit of its own log; `broken` stands for a log that says nothing at all."""
+    held = copy.seal.generation if copy.seal else 0
+    if generation <= held:
+        return
+    # Nobody knows how much was in it: at least one commit, for it has a header.
+    copy.logged = held + 1 if generation == broken else generation
+    copy.trouble = copy.trouble or f"its log is broken, before commit {copy.logged}"
 
 
 def check(copy: Copy, store_id: bytes) -> None:
@@ -183,6 +198,9 @@ def _piece_together(copies: Sequence[Copy], store_id: bytes, label: str, newest:
     if missing > 0 or not seals:
         text = f"{missing} rows are lost, their names too" if seals else "both files lost their seal, rows may be missing"
         entries.append(("", "", text))
+    behind = newest - max((seal.generation for seal in seals), default=newest)
+    if behind > 0 and any(copy.logged for copy in copies):
+        entries.append(("", "", f"{behind} changes or more are lost: both logs are broken before their end"))
     boot_id = seals[-1].boot_id if seals else ""
     total = add(0, (row.digest for row in rows.values()))
     return Truth(Seal(store_id, label, boot_id, newest + 1, len(rows), total), rows, entries, older)

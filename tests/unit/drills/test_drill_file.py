@@ -44,6 +44,7 @@ options = { jitter_s = 0.5 }
 drivers = ["secret"]
 kinds = ["PeerDied"]
 for_s = 2
+may_lose = ["secrets *"]
 
 [options]
 pace_s = 0.1
@@ -87,7 +88,7 @@ def test_everything_a_file_says_is_in_the_plan(tmp_path: Path) -> None:
     assert drill.load == Load((Ask("secret.secret_list", (), 3.0),), 50.0)
     assert drill.faults[0].point == Point("call", "storage", ordinal=2)
     assert drill.faults[0].options == {"jitter_s": 0.5}
-    assert drill.radius == Radius(("secret",), ("PeerDied",), 2.0)
+    assert drill.radius == Radius(("secret",), ("PeerDied",), 2.0, ("secrets *",))
     assert (drill.site, drill.abort_after_s, drill.options) == ("secrets", 5, {"pace_s": 0.1})
 
 
@@ -106,6 +107,10 @@ def test_everything_a_file_says_is_in_the_plan(tmp_path: Path) -> None:
         (
             "title = 't'\nproves = 'p'\n[[asks]]\nmethod = 'a.b'\nargs = [1, { file = 'no.xml' }]",
             "5: asks[1].args[2]: there is no file 'no.xml' beside this one",
+        ),
+        (
+            "title = 't'\nproves = 'p'\n[radius]\nmay_lose = ['everything']",
+            "4: radius.may_lose[1]: 'everything' is not of the form",
         ),
         ("title = 't'\nproves = 'p'\nabort_after_s = -1", "3: abort_after_s: expected at least 0, got -1"),
         ("title = 't'\nproves = ", "2: not TOML: "),

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from tests.unit.drills.histories import UUID, call, guest, history, look, pool, pool_xml, strike
+from tests.unit.drills.histories import DRILL, STATUS, UUID, call, guest, history, look, pool, pool_xml, strike
 from tierhost.drills.acknowledged import lost_acknowledgements
-from tierhost.drills.checkers.exact_restart import judge
+from tierhost.drills.checkers.exact_restart import judge, judge_drill
 from tierhost.drills.history import FAILED, UNKNOWN, Call, History
+from tierhost.drills.plan import Radius
 from tierhost.drills.verdicts import Verdict
 
 CREATE, DESTROY = "storage.storage_pool_create", "storage.storage_pool_destroy"
@@ -153,3 +155,66 @@ def test_without_a_last_look_or_anything_to_compare_nothing_is_known() -> None:
     assert lost_acknowledgements(history(calls=(start,))) is None
     assert judge(run([], {}, {})).verdict is Verdict.UNKNOWN
     assert judge(run([start], pools(), {"secrets": {}})).verdict is Verdict.UNKNOWN
+
+
+# Losses that are allowed, if they are told.
+
+LENIENT = replace(DRILL, radius=Radius(may_lose=("pools v*", "secrets *")))
+
+
+def shown(driver: str, degraded: dict[str, str], phase: str = "READY") -> dict[str, Any]:
+    """A status in which one driver complains."""
+    return {**STATUS, "drivers": [{"name": driver, "phase": phase, "last_error": "gave up", "degraded": degraded}]}
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        shown("storage", {"state": "both files of the store are lost"}),
+        shown("storage", {"pool vault": "its definition cannot be read"}),
+        shown("storage", {"active u-17": "both files have lost it"}),
+        shown("storage", {}, phase="QUARANTINED"),
+    ],
+)
+def test_a_loss_that_is_allowed_and_told_is_none(status: dict[str, Any]) -> None:
+    before, after = pools(vault=pool() | {"uuid": "u-17"}, attic=pool()), pools(vault=pool(active=False), attic=pool())
+    seen = run([], before, {**after, "status": status})
+    finding = judge_drill(seen, LENIENT)
+    assert finding.verdict is Verdict.HELD
+    assert "1 are lost, all of them told" in finding.text
+    assert judge_drill(seen, DRILL).verdict is Verdict.BROKEN, "without leave it may not be lost, told or not"
+
+
+@pytest.mark.parametrize(
+    "status",
+    [STATUS, shown("storage", {"pool attic": "something else"}), shown("secret", {"state": "both files of the store are lost"})],
+)
+def test_a_loss_that_nobody_tells_is_broken_even_where_it_is_allowed(status: dict[str, Any]) -> None:
+    seen = run([], pools(vault=pool()), {**pools(vault=pool(active=False)), "status": status})
+    finding = judge_drill(seen, LENIENT)
+    assert finding.verdict is Verdict.BROKEN
+    assert finding.evidence == ("pool vault: active is False, expected True (as it was before), lost, and nobody was told",)
+
+
+def test_leave_is_given_for_what_is_named_and_for_losing_it_only() -> None:
+    status = shown("storage", {"state": "both files of the store are lost"})
+    attic = run([], pools(attic=pool()), {**pools(attic=pool(active=False)), "status": status})
+    assert judge_drill(attic, LENIENT).verdict is Verdict.BROKEN
+    back = run([], pools(vault=pool(active=False)), {**pools(vault=pool()), "status": status})
+    assert judge_drill(back, LENIENT).verdict is Verdict.BROKEN
+    row = {"has_value": True, "value": "sha256:aa"}
+    other = run(
+        [],
+        {"secrets": {"s-1": row}},
+        {"secrets": {"s-1": row | {"value": "sha256:bb"}}, "status": shown("secret", {"state": "?"})},
+    )
+    assert judge_drill(other, LENIENT).verdict is Verdict.BROKEN, "another value is no loss"
+
+
+def test_a_refusal_that_speaks_of_the_loss_tells_it_and_one_that_has_forgotten_does_not() -> None:
+    for code, verdict in ((55, Verdict.HELD), (66, Verdict.BROKEN)):
+        asked = call(
+            "secret.secret_get_value", "s-1", at_s=3, outcome=FAILED, kind="DriverError", code=code, text="it does not open"
+        )
+        seen = run([asked], {"secrets": {"s-1": {"has_value": True}}}, {"secrets": {}}, strikes=(strike(target="secret"),))
+        assert judge_drill(seen, LENIENT).verdict is verdict
