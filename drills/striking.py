@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
-from tierhost.drills.faults import BadPlan, NotFired, OnLeash, Prepared, table, undoing
+from tierhost.drills.faults import BadPlan, NotFired, OnLeash, Prepared, PromiseBroken, table, undoing
 from tierhost.drills.gates import gate_for
 from tierhost.drills.history import Strike
 from tierhost.drills.points import text_of
@@ -114,6 +114,8 @@ class Striker:
                 if isinstance(self._striking, OnLeash):
                     self._kept = undoing.keep(self._target.folder, str(self.number), self._striking.leash())
                 self._strike = replace(self._strike, proof=self._striking.strike(), fired_s=at_s)
+            except PromiseBroken as error:
+                self._strike = replace(self._strike, proof=f"it struck, but {error}", broken=str(error), fired_s=at_s)
             finally:
                 self._gate.release()
         except (TierhostError, OSError) as error:
