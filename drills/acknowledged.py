@@ -202,11 +202,18 @@ def _strikes(history: History, first: Look | None, last: Look) -> Iterator[tuple
             for look in (first, last):
                 for kind, rows in () if look is None else look.objects.items():
                     yield from ((fact, may_be) for key, row in rows.items() for fact in _ended_by_boot(kind, key, row))
+                    # What is ephemeral is no more, for certain; other things are started again or not.
+                    gone = Write(strike.fired_s, strike.fired_s, sure=True, value=False, by=by)
+                    yield from (((kind, key, "there"), gone) for key, row in rows.items() if _is_ephemeral(kind, row))
+
+
+def _is_ephemeral(kind: str, row: Mapping[str, Any]) -> bool:
+    return kind == "secrets" and bool(row.get("ephemeral"))
 
 
 def _ended_by_boot(kind: str, key: str, row: Mapping[str, Any]) -> list[Fact]:
     if kind == "secrets":
-        return [(kind, key, what) for what in WHATS[kind]] if row.get("ephemeral") else []
+        return [(kind, key, what) for what in WHATS[kind] if what != "there"] if _is_ephemeral(kind, row) else []
     if kind in {"pools", "guests"}:
         transient = ("persistent",) if not row.get("persistent", True) else ()
         return [(kind, key, what) for what in (*LIVE, *transient) if what in WHATS[kind]]

@@ -137,7 +137,10 @@ class Striker:
         if self._strike.healed_s is not None:
             return
         self._gate.release()
-        self._striking.heal()
+        try:
+            self._striking.heal()
+        except PromiseBroken as error:
+            self._strike = replace(self._strike, broken=str(error))
         if self._kept is not None:
             self._kept.unlink(missing_ok=True)
         self._strike = replace(self._strike, healed_s=time.monotonic())

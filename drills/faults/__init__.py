@@ -33,7 +33,10 @@ class Striking(Protocol):
         """Do it, and return the proof (what was seen afterwards, in a sentence). Raises NotFired, PromiseBroken."""
 
     def heal(self) -> None:
-        """Undo it, as far as it does not undo itself. Called once more if the first call was cut short; never raises for that."""
+        """Undo it, as far as it does not undo itself. Called once more if the first call was cut short; never raises for that.
+
+        Raises PromiseBroken if what was seen until then shows it.
+        """
 
 
 @runtime_checkable

@@ -6,7 +6,7 @@ import select
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from tierhost.drills.faults import PromiseBroken
+from tierhost.drills.faults import BadPlan, PromiseBroken
 from tierhost.drills.faults.bodies import body_of, check_known, number
 from tierhost.drills.faults.signals import Kill
 
@@ -25,8 +25,10 @@ class Abandon:
     def __init__(self, target: Target, whom: str, options: Mapping[str, Any]) -> None:
         check_known("abandon", options, {"within_s"})
         self._within_s = number("abandon", options, "within_s", WITHIN_S, 0.1, 600)
+        if whom != "everything":
+            raise BadPlan("it is all but the guests that this ends", hint='say target = "everything"')
         self._target = target
-        self._kill = Kill(target, whom, {})
+        self._kill = Kill(target, "host", {})
 
     def strike(self) -> str:
         """Kill it, and wait until nobody but the guests is left."""

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from tierhost.drills.faults import NotFired
+from tierhost.drills.faults import NotFired, PromiseBroken
 from tierhost.drills.faults.signals import Kill
 
 if TYPE_CHECKING:
@@ -47,12 +47,15 @@ class PidReuse(Kill):
         return f"{told}; {len(self._innocent)} of their numbers belong to {INNOCENT[0]} now"
 
     def heal(self) -> None:
-        """Start what is to be started while the numbers are still others'; then end those, if somebody else has not."""
+        """Start what is to be started while the numbers are still others'; then end those, which nobody else may have done."""
         super().heal()
+        struck = [process.pid for process in self._innocent if process.poll() is not None]
         for process in self._innocent:
             process.kill()
             process.wait()
         self._innocent.clear()
+        if struck:
+            raise PromiseBroken(f"somebody ended {INNOCENT[0]}, pids {struck}, which had nothing to do with anything")
 
 
 def _is_child_of_ours(pid: int) -> bool:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tierhost.drills import leaks
 from tierhost.drills.faults import BadPlan, NotFired
+from tierhost.drills.faults.rows import INSIDE, flip_oldest_row
 from tierhost.host.shell import procfs
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ DAMAGES: Final[Mapping[str, Callable[[bytes], bytes]]] = {
 }
 """What may be made of a file's bytes; beside them there are "delete" and "old" (as it was when the drill began)."""
 
-HOWS: Final = (*DAMAGES, "delete", "old")
+HOWS: Final = (*DAMAGES, *INSIDE, "delete", "old")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,19 +79,21 @@ class Damage:
     """Damages files of one driver, between its present life and its next one.
 
     Options: `files`, a list of patterns below the driver's state and run directories ("persistent.a.db*", "run.?.db*",
-    "master.key"; at least one must match); `how`, one of truncate, empty, flip, zero, garbage, delete, old.
+    "master.key"; at least one must match); `how`, one of truncate, empty, flip, zero, garbage, flip-rows, flip-oldest-row,
+    lose-newest-row, delete, old. `beside`: one more database, of which the oldest row is damaged in the same stroke.
     """
 
     def __init__(self, target: Target, whom: str, options: Mapping[str, Any]) -> None:
-        unknown = set(options) - {"files", "how"}
+        unknown = set(options) - {"files", "how", "beside"}
         if unknown:
-            raise BadPlan(f"a damage has no option {', '.join(sorted(unknown))}", hint="known: files, how")
+            raise BadPlan(f"a damage has no option {', '.join(sorted(unknown))}", hint="known: files, how, beside")
         self._patterns = options.get("files")
         self._how = options.get("how", "truncate")
         if not isinstance(self._patterns, list) or not self._patterns:
             raise BadPlan("a damage needs the option `files`, a list of patterns", hint='files = ["persistent.a.db*"]')
         if self._how not in HOWS:
             raise BadPlan(f"{self._how!r} is no way to damage a file", hint=f"known: {', '.join(HOWS)}")
+        self._beside = options.get("beside", "")
         self._target = target
         self._whom = whom
         self._folders = (target.folder / "state" / whom, target.folder / "run" / "drivers" / whom)
@@ -113,7 +116,7 @@ class Damage:
             _wait_stopped(host[0])
             for pid in workers:
                 _end(pid)
-            return f"{self._whom} killed; " + self._damage()
+            return f"{self._whom} killed; " + self._damage() + self._damage_beside()
         finally:
             self._go_on()
 
@@ -125,6 +128,9 @@ class Damage:
             raise NotFired(f"no file of {self._whom} matches {', '.join(self._patterns or ())}")
         changed = []
         for path in found:
+            if self._how in INSIDE:
+                changed.append(INSIDE[self._how](path))
+                continue
             data = path.read_bytes()
             if self._how == "delete":
                 path.unlink()
@@ -137,6 +143,12 @@ class Damage:
         if not changed:
             raise NotFired(f"{self._how} changes nothing in {', '.join(path.name for path in found)}")
         return ", ".join(changed)
+
+    def _damage_beside(self) -> str:
+        found = [folder / self._beside for folder in self._folders if self._beside and (folder / self._beside).is_file()]
+        if self._beside and not found:
+            raise NotFired(f"there is no {self._beside} of {self._whom}")
+        return "".join(f", {flip_oldest_row(path)}" for path in found)
 
     def _turn_back(self, found: list[Path]) -> str:
         """Put the files there as they were; take those away that were not there."""
