@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tierhost.drills.targets import Target
 
 END_LIMIT_S: Final = 5.0
+PRIVATE: Final = 0o600
 FILE_BYTES_MAX: Final = 64 << 20
 GARBAGE: Final = b"this is no state of anybody. " * 64
 
@@ -81,12 +82,13 @@ class Damage:
     Options: `files`, a list of patterns below the driver's state and run directories ("persistent.a.db*", "run.?.db*",
     "master.key"; at least one must match); `how`, one of truncate, empty, flip, zero, garbage, flip-rows, flip-oldest-row,
     lose-newest-row, delete, old. `beside`: one more database, of which the oldest row is damaged in the same stroke.
+    `put_back`: when it is healed the files are as before, and the driver's next life finds them so.
     """
 
     def __init__(self, target: Target, whom: str, options: Mapping[str, Any]) -> None:
-        unknown = set(options) - {"files", "how", "beside"}
+        unknown = set(options) - {"files", "how", "beside", "put_back"}
         if unknown:
-            raise BadPlan(f"a damage has no option {', '.join(sorted(unknown))}", hint="known: files, how, beside")
+            raise BadPlan(f"a damage has no option {', '.join(sorted(unknown))}", hint="known: files, how, beside, put_back")
         self._patterns = options.get("files")
         self._how = options.get("how", "truncate")
         if not isinstance(self._patterns, list) or not self._patterns:
@@ -98,6 +100,8 @@ class Damage:
         self._whom = whom
         self._folders = (target.folder / "state" / whom, target.folder / "run" / "drivers" / whom)
         self._before = [Old(path, path.read_bytes()) for path in self._found()] if self._how == "old" else []
+        self._put_back = options.get("put_back", False) is True
+        self._kept: list[Old] = []
         self._stopped = -1
 
     def _found(self) -> list[Path]:
@@ -116,6 +120,7 @@ class Damage:
             _wait_stopped(host[0])
             for pid in workers:
                 _end(pid)
+            self._kept = [Old(path, path.read_bytes()) for path in self._found()] if self._put_back else []
             return f"{self._whom} killed; " + self._damage() + self._damage_beside()
         finally:
             self._go_on()
@@ -169,8 +174,14 @@ class Damage:
             self._stopped = -1
 
     def heal(self) -> None:
-        """The product has to cope with it: nothing is put back."""
+        """The product has to cope with it: nothing is put back, unless the plan says so."""
         self._go_on()
+        for old in self._kept:
+            old.path.write_bytes(old.data or b"")
+            old.path.chmod(PRIVATE)
+        for pid in self._target.pids(self._whom) if self._kept else ():
+            _end(pid)
+        self._kept.clear()
 
 
 def _wait_stopped(pid: int) -> None:

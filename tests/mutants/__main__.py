@@ -1,4 +1,4 @@
-"""`python -m tests.mutants [NAME ...] [--controls N] [--seed N] [--shard I/N]`: plant each bug, run its drills, print which were caught."""
+"""`python -m tests.mutants [NAME ...] [--controls N] [--shard I/N]`: plant each bug, run its drills, print which were caught."""
 
 from __future__ import annotations
 
