@@ -17,6 +17,8 @@ NAME: Final = "refusals"
 def judge(history: History) -> Finding:
     """Look at the calls that had to be refused. That one is cut off by a fault is for the judge of the radius."""
     meant = [call for call in history.calls if call.refused]
+    if not history.calls:
+        return Finding(NAME, Verdict.UNKNOWN, "no call was made")
     if not meant:
         return Finding(NAME, Verdict.HELD, "nothing was asked that had to be refused")
     granted = [
