@@ -6,7 +6,7 @@ SEED ?= 1
 N ?= 100000
 JOBS ?= 2
 
-.PHONY: help demo test check format simulate bench lock pictures clean
+.PHONY: help demo test check format simulate mutants bench lock pictures clean
 
 help: ## list the recipes
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -32,6 +32,9 @@ format: .venv/set-up.run ## let the formatter and the linter change what they ca
 
 simulate: .venv/set-up.run ## the core against SEED=n with N=m fault events; a failure prints the seed that repeats it
 	$(BIN)/python -m tests.simulation --seed $(SEED) --events $(N)
+
+mutants: .venv/set-up.run ## plant each known bug in a copy and run the drills that must see it; then runs without a fault (takes an hour)
+	$(BIN)/python -m tests.mutants
 
 bench: .venv/set-up.run .venv/set-up.bench ## measure us beside our peers, in one run, into build/bench.json
 	$(BIN)/python -m tests.benchmarks

@@ -33,6 +33,8 @@ WHATS: Final[Mapping[str, tuple[str, ...]]] = {
 LIVE: Final = ("active", "running", "paused", "pid")
 """Facts that a boot ends."""
 
+STARTED_AT_BOOT: Final = {"pools": "active", "guests": "running"}
+
 ACTIVE_STATES: Final = frozenset({"active", "running", "degraded"})
 ENDED_STATES: Final = frozenset({"shutoff", "shut off", "crashed", "off"})
 SURE_OF_LATE_END: Final = frozenset({"OutcomeUnknown"})
@@ -202,11 +204,28 @@ def _strikes(history: History, first: Look | None, last: Look) -> Iterator[tuple
             for look in (first, last):
                 for kind, rows in () if look is None else look.objects.items():
                     yield from ((fact, may_be) for key, row in rows.items() for fact in _ended_by_boot(kind, key, row))
+            gone = Write(strike.fired_s, strike.fired_s, sure=True, value=False, by=by)
+            yield from ((fact, gone) for fact in _ended_for_certain(first, last))
+
+
+def _ended_for_certain(first: Look | None, last: Look) -> Iterator[Fact]:
+    """What no boot brings back: what is ephemeral, and what has no autostart, neither before nor after."""
+    for kind, rows in last.objects.items():
+        for key, row in rows.items():
+            earlier = row if first is None else first.objects.get(kind, {}).get(key, row)
+            if _is_ephemeral(kind, row):
+                yield kind, key, "there"
+            elif kind in STARTED_AT_BOOT and not row.get("autostart", True) and not earlier.get("autostart", True):
+                yield kind, key, STARTED_AT_BOOT[kind]
+
+
+def _is_ephemeral(kind: str, row: Mapping[str, Any]) -> bool:
+    return kind == "secrets" and bool(row.get("ephemeral"))
 
 
 def _ended_by_boot(kind: str, key: str, row: Mapping[str, Any]) -> list[Fact]:
     if kind == "secrets":
-        return [(kind, key, what) for what in WHATS[kind]] if row.get("ephemeral") else []
+        return [(kind, key, what) for what in WHATS[kind] if what != "there"] if _is_ephemeral(kind, row) else []
     if kind in {"pools", "guests"}:
         transient = ("persistent",) if not row.get("persistent", True) else ()
         return [(kind, key, what) for what in (*LIVE, *transient) if what in WHATS[kind]]

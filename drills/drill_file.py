@@ -117,8 +117,9 @@ def _probe(raw: Mapping[str, Any], folder: Path) -> Probe:
 
 def _repeated(raw: Mapping[str, Any], folder: Path) -> Iterator[Ask]:
     deadline_s = float(raw.get("deadline_s", Ask("").deadline_s))
+    refused = raw.get("refused", "")
     for number in range(1, raw.get("times", 1) + 1):
-        yield Ask(raw["method"], tuple(_argument(each, folder, number) for each in raw.get("args", ())), deadline_s)
+        yield Ask(raw["method"], tuple(_argument(each, folder, number) for each in raw.get("args", ())), deadline_s, refused)
 
 
 def _argument(raw: Any, folder: Path, number: int) -> Any:

@@ -20,7 +20,7 @@ class Call:
 
     `args` are what was asked, in JSON's terms; bytes stand as "sha256:HEX", so that no secret stands in a history.
     `kind` and `code` are of the error (`PeerDied`, libvirt's number), empty and 0 without one. `value` is the answer in
-    the same terms. `load` tells the steady stream from the calls the drill is about.
+    the same terms. `load` tells the steady stream from the calls the drill is about. `refused` is the error it had to get.
     """
 
     number: int
@@ -35,6 +35,12 @@ class Call:
     text: str = ""
     value: Any = None
     load: bool = False
+    refused: str = ""
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether its caller was let down: no answer, or an error that was not the one to come."""
+        return self.outcome != ANSWERED and not (self.refused and self.kind == self.refused)
 
     @property
     def driver(self) -> str:
@@ -44,7 +50,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Strike:
-    """One fault of the plan: where it was aimed, when it fired (None: it never did, which is no pass), how we know, its cure."""
+    """One fault of the plan: where it was aimed, when it fired (None: it never did, which is no pass), how we know, its cure.
+
+    `broken` says what was seen instead of what must follow from the fault at once, if anything must.
+    """
 
     number: int
     kind: str
@@ -53,6 +62,7 @@ class Strike:
     fired_s: float | None = None
     proof: str = ""
     healed_s: float | None = None
+    broken: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,11 +56,12 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A call that the drill makes."""
+    """A call that the drill makes. `refused`: the kind of error that it must get (DriverError); an answer is the failure then."""
 
     method: str
     args: tuple[Any, ...] = ()
     deadline_s: float = 30.0
+    refused: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,14 +26,17 @@ class Boots:
         self._id = ""
         self._shared = False
 
-    def next(self, run: Path) -> str:
+    def next(self, run: Path, *, keep_run: bool = False) -> str:
         """Lose what a reboot loses (the run directory), and make up another boot id. Raises BadPlan where only root may.
+
+        `keep_run`: it is on a disk, and outlives the boot.
 
         Whoever calls has ended every process of the folder before, and unmounted what was mounted in it.
         """
         if os.geteuid() != 0:
             raise BadPlan("only root can give a host another boot id", hint="it takes a mount namespace: run the drill as root")
-        shutil.rmtree(run, ignore_errors=True)
+        if not keep_run:
+            shutil.rmtree(run, ignore_errors=True)
         if not self._shared:
             # What the host mounts below the folder is then seen from here too, and outlives the host's namespace.
             _mount("--bind", str(self._folder), str(self._folder))

@@ -66,7 +66,8 @@ class Recorder:
     def _begin(self, ask: Ask, *, load: bool) -> Call:
         with self._lock:
             number = len(self._calls) + 1
-            call = Call(number, ask.method, tuple(jsonable(ask.args)), time.monotonic(), ask.deadline_s, load=load)
+            args = tuple(jsonable(ask.args))
+            call = Call(number, ask.method, args, time.monotonic(), ask.deadline_s, load=load, refused=ask.refused)
             self._calls[number] = call
         return call
 

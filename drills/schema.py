@@ -54,6 +54,7 @@ _ASK: Final = _table(
         "method": _text("DRIVER.METHOD, as in `tierhost call`", pattern=METHOD),
         "args": _ARGS,
         "deadline_s": _seconds("how long it may take"),
+        "refused": _text("the kind of error that it must get, as DriverError: an answer is the failure then"),
         "times": {
             "type": "integer",
             "minimum": 1,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
-from tierhost.drills.faults import BadPlan, NotFired, OnLeash, Prepared, table, undoing
+from tierhost.drills.faults import BadPlan, NotFired, OnLeash, Prepared, PromiseBroken, table, undoing
 from tierhost.drills.gates import HOLD, Holding, gate_for
 from tierhost.drills.history import Strike
 from tierhost.drills.points import text_of
@@ -129,7 +129,11 @@ class Striker:
         if isinstance(self._striking, OnLeash):
             self._kept = undoing.keep(self._target.folder, str(self.number), self._striking.leash())
         held = f"; {self._gate.held()}" if isinstance(self._gate, Holding) else ""
-        self._strike = replace(self._strike, proof=self._striking.strike() + held, fired_s=at_s)
+        try:
+            proof, broken = self._striking.strike(), ""
+        except PromiseBroken as error:
+            proof, broken = f"it struck, but {error}", str(error)
+        self._strike = replace(self._strike, proof=proof + held, broken=broken, fired_s=at_s)
 
     def wait(self, deadline_s: float) -> bool:
         """Wait until it struck or gave up. Returns whether it did."""
@@ -140,7 +144,10 @@ class Striker:
         if self._strike.healed_s is not None:
             return
         self._gate.release()
-        self._striking.heal()
+        try:
+            self._striking.heal()
+        except PromiseBroken as error:
+            self._strike = replace(self._strike, broken=str(error))
         if self._kept is not None:
             self._kept.unlink(missing_ok=True)
         self._strike = replace(self._strike, healed_s=time.monotonic())

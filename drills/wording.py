@@ -62,7 +62,9 @@ def _ask(word: Ask | Mapping[str, Any] | str) -> Ask:
         return word
     if isinstance(word, str):
         return Ask(word)
-    return Ask(word["method"], tuple(word.get("args", ())), float(word.get("deadline_s", Ask("").deadline_s)))
+    return Ask(
+        word["method"], tuple(word.get("args", ())), float(word.get("deadline_s", Ask("").deadline_s)), word.get("refused", "")
+    )
 
 
 def _probe(word: Probe | Mapping[str, Any]) -> Probe:

@@ -1,4 +1,4 @@
-"""Each fault of the plan fired and proved it: otherwise the run is evidence of nothing."""
+"""Each fault of the plan fired and proved it, otherwise the run is evidence of nothing; and what must follow at once did."""
 
 from __future__ import annotations
 
@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 def judge_drill(history: History, drill: Drill) -> Finding:
     """Compare the plan with what was struck. A drill without faults is a control run, and holds."""
     struck = {strike.number: strike for strike in history.strikes}
+    broken = tuple(
+        f"fault {each.number} ({each.kind} of {each.target}): {each.broken}" for each in history.strikes if each.broken
+    )
+    if broken:
+        return Finding("fired", Verdict.BROKEN, f"{len(broken)} faults struck, and what must follow did not", broken)
     missing, seen = [], []
     for number, fault in enumerate(drill.faults, 1):
         strike = struck.get(number)

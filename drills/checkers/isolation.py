@@ -74,7 +74,7 @@ def _failed(calls: Iterable[Call], began_s: float) -> list[str]:
     return [
         f"{call.begin_s - began_s:+.3f} s: {call.method} {call.outcome}: {call.kind or 'no answer'} {call.text}".rstrip()
         for call in calls
-        if call.outcome != ANSWERED and (call.load or call.kind not in REFUSALS)
+        if call.has_failed and (call.load or call.kind not in REFUSALS)
     ]
 
 

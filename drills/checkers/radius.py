@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from tierhost.drills.history import ANSWERED
 from tierhost.drills.verdicts import Finding, Verdict
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ EVIDENCE_MAX: Final = 20
 def judge_drill(history: History, drill: Drill) -> Finding:
     """Look at every call that was not answered. Without a call after the first strike there is no evidence."""
     fired = [strike for strike in history.strikes if strike.fired_s is not None]
-    failed = [call for call in history.calls if call.outcome != ANSWERED]
+    failed = [call for call in history.calls if call.has_failed]
     outside = [(call, why) for call in failed if (why := _outside(call, drill.radius, fired))]
     if outside:
         lines = tuple(_line(call, why, history.began_s) for call, why in outside[:EVIDENCE_MAX])

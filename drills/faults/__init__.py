@@ -19,14 +19,24 @@ class NotFired(TierhostError):
     """Raised when a fault found nothing to strike, or cannot prove that it did: the run is no evidence of anything."""
 
 
+class PromiseBroken(TierhostError):
+    """Raised when a fault struck, and what must follow from it by the host's own word did not: the run is BROKEN.
+
+    The text is what was seen instead.
+    """
+
+
 class Striking(Protocol):
     """One fault of one run."""
 
     def strike(self) -> str:
-        """Do it, and return the proof (what was seen afterwards, in a sentence). Raises NotFired."""
+        """Do it, and return the proof (what was seen afterwards, in a sentence). Raises NotFired, PromiseBroken."""
 
     def heal(self) -> None:
-        """Undo it, as far as it does not undo itself. Called once more if the first call was cut short; never raises for that."""
+        """Undo it, as far as it does not undo itself. Called once more if the first call was cut short; never raises for that.
+
+        Raises PromiseBroken if what was seen until then shows it.
+        """
 
 
 @runtime_checkable

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from tierhost.drills.faults import NotFired
+from tierhost.drills.faults import NotFired, PromiseBroken
 from tierhost.drills.faults.signals import Kill
 
 if TYPE_CHECKING:
@@ -47,12 +47,26 @@ class PidReuse(Kill):
         return f"{told}; {len(self._innocent)} of their numbers belong to {INNOCENT[0]} now"
 
     def heal(self) -> None:
-        """Start what is to be started while the numbers are still others'; then end those, if somebody else has not."""
+        """Start what is to be started while the numbers are still others'; then end those, which nobody else may have done."""
         super().heal()
+        taken = self._taken_for_its_own() if self._innocent else ""
+        struck = [process.pid for process in self._innocent if process.poll() is not None]
         for process in self._innocent:
             process.kill()
             process.wait()
         self._innocent.clear()
+        if taken:
+            raise PromiseBroken(taken)
+        if struck:
+            raise PromiseBroken(f"somebody ended {INNOCENT[0]}, pids {struck}, which had nothing to do with anything")
+
+    def _taken_for_its_own(self) -> str:
+        """Say for whom the target takes an innocent process, as long as that has its number."""
+        innocent = {process.pid for process in self._innocent if process.poll() is None}
+        look = self.target.look("innocent")
+        listed = [(f"guest {name}", row) for name, row in look.objects.get("guests", {}).items()]
+        listed += [(f"driver {row['name']}", row) for row in look.status.get("drivers", ())]
+        return ", ".join(f"pid {row['pid']} is taken for {who}" for who, row in listed if row.get("pid") in innocent)
 
 
 def _is_child_of_ours(pid: int) -> bool:
@@ -68,7 +82,9 @@ def _with_number(pid: int, deadline_s: float) -> subprocess.Popen[bytes]:
             continue
         tries += 1
         NEXT_PID.write_text(str(pid - 1))
-        process = subprocess.Popen(INNOCENT, stdin=subprocess.DEVNULL, start_new_session=True)
+        process = subprocess.Popen(
+            INNOCENT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
         if process.pid == pid:
             return process
         process.kill()

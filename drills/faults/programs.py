@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from tierhost.drills.faults import BadPlan, NotFired
+from tierhost.drills.faults import BadPlan, NotFired, PromiseBroken
 from tierhost.drills.faults.bodies import Body, Leashed, body_of, number, text
 from tierhost.drills.faults.undoing import PLACE
 from tierhost.drills.misbehaving import WAYS, folders
@@ -39,6 +39,8 @@ VERBS: Final = frozenset(verb.removeprefix("state_") for verb in VERB_LIMITS_S)
 class Program(Leashed):
     """`program`: the way to misbehave (drills/misbehaving); `limit_s`: how long a verb of it may take; the rest: its options.
 
+    `until`: the phase, as QUARANTINED, to which the host must bring the driver for it.
+
     The host and the driver's worker are killed, and a host starts whose driver is the program; other workers live on.
     """
 
@@ -47,7 +49,8 @@ class Program(Leashed):
     def __init__(self, target: Any, whom: str, options: Mapping[str, Any]) -> None:
         super().__init__(target, whom, options)
         self.way = text(self.kind, options, "program", "")
-        self.more = {name: value for name, value in options.items() if name not in {"program", "limit_s"}}
+        self.more = {name: value for name, value in options.items() if name not in {"program", "limit_s", "until"}}
+        self.until = text(self.kind, options, "until", "")
         folders.check(self.way, self.more)
         limit_s = number(self.kind, options, "limit_s", 0, 0, 3600)
         verb = str(self.more.get("verb", "state_initialize")).removeprefix("state_")
@@ -74,8 +77,16 @@ class Program(Leashed):
         end_host(Path(arguments["folder"]), self.whom)
         start_host(Path(arguments["folder"]), [sys.executable, "-m", LAUNCHER, arguments["programs"], *arguments["argv"]])
         lines = _wait(lambda: self._lines(folder), f"the program {self.way} has done nothing yet", self.whom)
+        if self.until:
+            self._wait_until()
         pid, what = lines[-1]
-        return f"pid {pid}, in the place of {self.whom}: {what}"
+        return f"pid {pid}, in the place of {self.whom}: {what}{', until it was ' if self.until else ''}{self.until}"
+
+    def _wait_until(self) -> None:
+        try:
+            _wait(lambda: _phase(self.target.folder, self.whom) == self.until, f"it is not {self.until}", self.whom)
+        except NotFired as error:
+            raise PromiseBroken(error.text, subject=self.whom) from None
 
     def _lines(self, folder: Path) -> list[tuple[int, str]]:
         told = folders.told(folder)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tierhost.drills import leaks
 from tierhost.drills.faults import BadPlan, NotFired
+from tierhost.drills.faults.rows import INSIDE, flip_oldest_row
 from tierhost.host.shell import procfs
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from tierhost.drills.targets import Target
 
 END_LIMIT_S: Final = 5.0
+PRIVATE: Final = 0o600
 FILE_BYTES_MAX: Final = 64 << 20
 GARBAGE: Final = b"this is no state of anybody. " * 64
 
@@ -63,7 +65,7 @@ DAMAGES: Final[Mapping[str, Callable[[bytes], bytes]]] = {
 }
 """What may be made of a file's bytes; beside them there are "delete" and "old" (as it was when the drill began)."""
 
-HOWS: Final = (*DAMAGES, "delete", "old")
+HOWS: Final = (*DAMAGES, *INSIDE, "delete", "old")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,23 +80,28 @@ class Damage:
     """Damages files of one driver, between its present life and its next one.
 
     Options: `files`, a list of patterns below the driver's state and run directories ("persistent.a.db*", "run.?.db*",
-    "master.key"; at least one must match); `how`, one of truncate, empty, flip, zero, garbage, delete, old.
+    "master.key"; at least one must match); `how`, one of truncate, empty, flip, zero, garbage, flip-rows, flip-oldest-row,
+    lose-newest-row, delete, old. `beside`: one more database, of which the oldest row is damaged in the same stroke.
+    `put_back`: when it is healed the files are as before, and the driver's next life finds them so.
     """
 
     def __init__(self, target: Target, whom: str, options: Mapping[str, Any]) -> None:
-        unknown = set(options) - {"files", "how"}
+        unknown = set(options) - {"files", "how", "beside", "put_back"}
         if unknown:
-            raise BadPlan(f"a damage has no option {', '.join(sorted(unknown))}", hint="known: files, how")
+            raise BadPlan(f"a damage has no option {', '.join(sorted(unknown))}", hint="known: files, how, beside, put_back")
         self._patterns = options.get("files")
         self._how = options.get("how", "truncate")
         if not isinstance(self._patterns, list) or not self._patterns:
             raise BadPlan("a damage needs the option `files`, a list of patterns", hint='files = ["persistent.a.db*"]')
         if self._how not in HOWS:
             raise BadPlan(f"{self._how!r} is no way to damage a file", hint=f"known: {', '.join(HOWS)}")
+        self._beside = options.get("beside", "")
         self._target = target
         self._whom = whom
         self._folders = (target.folder / "state" / whom, target.folder / "run" / "drivers" / whom)
         self._before = [Old(path, path.read_bytes()) for path in self._found()] if self._how == "old" else []
+        self._put_back = options.get("put_back", False) is True
+        self._kept: list[Old] = []
         self._stopped = -1
 
     def _found(self) -> list[Path]:
@@ -113,7 +120,8 @@ class Damage:
             _wait_stopped(host[0])
             for pid in workers:
                 _end(pid)
-            return f"{self._whom} killed; " + self._damage()
+            self._kept = [Old(path, path.read_bytes()) for path in self._found()] if self._put_back else []
+            return f"{self._whom} killed; " + self._damage() + self._damage_beside()
         finally:
             self._go_on()
 
@@ -125,6 +133,9 @@ class Damage:
             raise NotFired(f"no file of {self._whom} matches {', '.join(self._patterns or ())}")
         changed = []
         for path in found:
+            if self._how in INSIDE:
+                changed.append(INSIDE[self._how](path))
+                continue
             data = path.read_bytes()
             if self._how == "delete":
                 path.unlink()
@@ -137,6 +148,12 @@ class Damage:
         if not changed:
             raise NotFired(f"{self._how} changes nothing in {', '.join(path.name for path in found)}")
         return ", ".join(changed)
+
+    def _damage_beside(self) -> str:
+        found = [folder / self._beside for folder in self._folders if self._beside and (folder / self._beside).is_file()]
+        if self._beside and not found:
+            raise NotFired(f"there is no {self._beside} of {self._whom}")
+        return "".join(f", {flip_oldest_row(path)}" for path in found)
 
     def _turn_back(self, found: list[Path]) -> str:
         """Put the files there as they were; take those away that were not there."""
@@ -157,8 +174,14 @@ class Damage:
             self._stopped = -1
 
     def heal(self) -> None:
-        """The product has to cope with it: nothing is put back."""
+        """The product has to cope with it: nothing is put back, unless the plan says so."""
         self._go_on()
+        for old in self._kept:
+            old.path.write_bytes(old.data or b"")
+            old.path.chmod(PRIVATE)
+        for pid in self._target.pids(self._whom) if self._kept else ():
+            _end(pid)
+        self._kept.clear()
 
 
 def _wait_stopped(pid: int) -> None:

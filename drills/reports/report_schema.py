@@ -35,7 +35,16 @@ _DISTRIBUTION: Final = _object(
 _SHARE: Final = _object(k=_COUNT, n=_COUNT, low=_NUMBER, high=_NUMBER)
 _COMPARISON: Final = _object(difference=_ESTIMATE, p_value=_NUMBER)
 _FINDING: Final = _object(checker=_TEXT, verdict=_VERDICT, text=_TEXT, evidence=_list(_TEXT))
-_STRIKE: Final = _object(number=_COUNT, kind=_TEXT, target=_TEXT, point=_TEXT, fired_s=_PERHAPS, proof=_TEXT, healed_s=_PERHAPS)
+_STRIKE: Final = _object(
+    number=_COUNT,
+    kind=_TEXT,
+    target=_TEXT,
+    point=_TEXT,
+    fired_s=_PERHAPS,
+    proof=_TEXT,
+    healed_s=_PERHAPS,
+    broken=_TEXT,
+)
 _SHORT: Final[dict[str, Schema]] = {
     "seed": {"type": "integer"},
     "target": _TEXT,

@@ -194,12 +194,13 @@ class OurHost:
 
     # The end.
 
-    def reboot(self) -> str:
+    def reboot(self, *, keep_run: bool = False) -> str:
         """Do to the site what a reboot does, without starting it again; return the new boot's id. Raises BadPlan."""
         sweep(self.folder)
-        self._earlier = self.journal()
+        if not keep_run:
+            self._earlier = self.journal()
         self._boot += 1
-        return self.boots.next(self.root.run)
+        return self.boots.next(self.root.run, keep_run=keep_run)
 
     def close(self) -> None:
         """End everything of it, guests too."""

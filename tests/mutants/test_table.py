@@ -7,6 +7,7 @@ import ast
 import pytest
 
 from tests.mutants.table import PROJECT, Mutant, mutants
+from tierhost.drills.drill_file import CATALOGUE
 
 MUTANTS_MIN = 50
 
@@ -21,6 +22,14 @@ def test_a_planted_bug_can_be_planted(mutant: Mutant) -> None:
 def test_there_are_enough_of_them_and_a_drill_is_named_for_each() -> None:
     assert len(mutants()) >= MUTANTS_MIN
     assert [mutant.name for mutant in mutants() if not mutant.by] == []
+
+
+def test_each_drill_that_is_named_is_there() -> None:
+    words = {drill for mutant in mutants() for drill in mutant.by}
+    for word in sorted(words):
+        command, _, name = word.partition(" ")
+        assert command in {"run", "points", "damage", "matrix", "power-cut"}, word
+        assert command != "run" or (CATALOGUE / f"{name}.toml").is_file(), word
 
 
 def test_a_text_that_is_no_longer_there_is_told() -> None:
