@@ -210,7 +210,9 @@ def _strikes(history: History, first: Look | None, last: Look) -> Iterator[tuple
 
 def _ended_for_certain(first: Look | None, last: Look) -> Iterator[Fact]:
     """What no boot brings back: what is ephemeral, and what has no autostart, neither before nor after."""
-    for kind, rows in last.objects.items():
+    for kind in last.objects:
+        # What is gone is in the earlier look only.
+        rows = {**({} if first is None else first.objects.get(kind, {})), **last.objects[kind]}
         for key, row in rows.items():
             earlier = row if first is None else first.objects.get(kind, {}).get(key, row)
             if _is_ephemeral(kind, row):

@@ -46,7 +46,9 @@ def judge_drill(history: History, drill: Drill) -> Finding:
         if (call.end_s is None or call.end_s >= first_s) and not _excused(call, fired, drill.radius)
     ]
     if not meant:
-        if EVERYTHING & {strike.target for strike in fired}:
+        struck = {strike.target for strike in fired}
+        there = {str(row["name"]) for look in history.looks for row in look.status.get("drivers", ())}
+        if EVERYTHING & struck or (there and there <= struck):
             return Finding(NAME, Verdict.HELD, "everything was struck: nobody was left to be isolated from it")
         return Finding(NAME, Verdict.UNKNOWN, "nobody called a driver that was not struck")
     control = history.control or [call for call in history.calls if call.end_s is not None and call.end_s < first_s]
