@@ -35,6 +35,7 @@ SHOWN = {
     "floods": "",
     "leaks-memory": "",
     "leaks-descriptors": "",
+    "has-a-child": "",
 }
 """What the host says of each program that misbehaves at once, beside an honest driver."""
 
