@@ -14,6 +14,7 @@ from tierhost.drills.campaign.results import Results, Row, read
 from tierhost.drills.campaign.running import run_missing
 from tierhost.drills.campaign.summary import Summary, summarize
 from tierhost.drills.cli import EXIT_OF
+from tierhost.drills.counts import count
 from tierhost.drills.verdicts import Verdict
 
 if TYPE_CHECKING:
@@ -29,11 +30,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
     parser.add_argument("plan", type=Path, metavar="PLAN", help="the campaign's file: drills, seeds, repetitions (TOML)")
     parser.add_argument("--engine", default="local", metavar="WHERE", help="local (default), or dask://HOST:PORT")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="so many at a time, if local")
+    parser.add_argument("--jobs", type=count(), default=os.cpu_count() or 1, metavar="N", help="so many at a time, if local")
     parser.add_argument("--shard", default="0/1", metavar="I/N", help="run each N-th trial from the I-th on, from 0 (array jobs)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="the file of results (default: results.sqlite beside the plan)")
     parser.add_argument("--resume", action="store_true", help="run only what the file of results lacks")
-    parser.add_argument("--attempts", type=int, default=2, metavar="N", help="begin what is cut short so often (default: 2)")
+    parser.add_argument("--attempts", type=count(), default=2, metavar="N", help="begin what is cut short so often (default: 2)")
     parser.add_argument("--merge", type=Path, nargs="+", metavar="FILE", help="run nothing: report on these files of results")
     parser.add_argument("--format", choices=("text", "json"), default="text")
 

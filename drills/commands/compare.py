@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
+from tierhost.drills.counts import count
 from tierhost.drills.libvirt_faults import table
 from tierhost.drills.telling import telling
 from tierhost.drills.verdicts import Verdict, worst
@@ -24,7 +25,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Say what may be asked."""
     parser.add_argument("names", nargs="*", metavar="FAULT", help=f"which (default: all): {', '.join(table.FAULTS)}")
     parser.add_argument(
-        "--trials", type=int, default=TRIALS, metavar="N", help="guests, pools, secrets or crashes of each (default %(default)s)"
+        "--trials",
+        type=count(),
+        default=TRIALS,
+        metavar="N",
+        help="objects or crashes of each (default %(default)s)",
     )
     parser.add_argument("--evidence", action="store_true", help="print what each verdict rests on")
     parser.add_argument("--format", choices=("plain", "json"), default="plain")

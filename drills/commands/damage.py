@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
-import sys
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from tierhost.drills.counts import count
 from tierhost.drills.kill_points.damage_trials import DRIVERS, DamageTrials
 from tierhost.drills.kill_points.damaging import judge
 from tierhost.drills.kill_points.site import Site
 from tierhost.drills.verdicts import Verdict, worst
-from tierhost.ipc.errors import TierhostError
+
+if TYPE_CHECKING:
+    import argparse
 
 EXIT_OK: Final = 0
 EXIT_NOT_HELD: Final = 1
@@ -22,7 +23,7 @@ SUMMARY: Final = "damage every state file in seven ways, one by one and both of 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     parser.add_argument("drivers", nargs="*", metavar="DRIVER", help=f"whose files (default: {', '.join(DRIVERS)})")
-    parser.add_argument("--sample", type=int, default=0, metavar="N", help="only about so many, evenly spread")
+    parser.add_argument("--sample", type=count(0), default=0, metavar="N", help="only about so many, evenly spread")
     parser.add_argument("--format", choices=("table", "json"), default="table")
 
 
@@ -67,18 +68,3 @@ def run(arguments: argparse.Namespace) -> int:
                 print(f"         {row['text']}")
         print(f"{len(rows)} damages: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
     return EXIT_OK if rows and counts["held"] == len(rows) else EXIT_NOT_HELD
-
-
-def main(argv: list[str] | None = None) -> int:
-    """The same without the command `tierhost`."""
-    parser = argparse.ArgumentParser(prog="tierhost drill damage", description=SUMMARY)
-    configure(parser)
-    try:
-        return run(parser.parse_args(argv))
-    except TierhostError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return EXIT_NOT_HELD
-
-
-if __name__ == "__main__":
-    sys.exit(main())

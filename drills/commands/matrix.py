@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
 import sys
@@ -10,9 +9,11 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
+from tierhost.drills.counts import count
 from tierhost.drills.matrix import FAULTS, WORDS, table
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterator, Sequence
 
     from tierhost.drills.kill_points.operation import Operation
@@ -29,7 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("operations", nargs="*", metavar="OPERATION", help='"qemu.domain_create", ... (default: all there are)')
     parser.add_argument("--drivers", default=",".join(DRIVERS), metavar="A,B", help="whose workers are hit (default %(default)s)")
     parser.add_argument("--faults", default=",".join(FAULTS), metavar="A,B", help="what hits them (default %(default)s)")
-    parser.add_argument("--sample", type=int, default=0, metavar="N", help="only so many cells, spread by the seed")
+    parser.add_argument("--sample", type=count(0), default=0, metavar="N", help="only so many cells, spread by the seed")
     parser.add_argument(
         "--seed", type=int, default=1, metavar="N", help="instants and damages grow from it (default %(default)s)"
     )
@@ -94,14 +95,3 @@ def _row(cell: Cell) -> dict[str, Any]:
     onlookers = [{**asdict(one), "worst": WORDS[one.worst]} for one in cell.onlookers]
     row = {**asdict(cell), "ending": WORDS[cell.ending], "worst": WORDS[cell.worst], "suffered": cell.suffered}
     return {**row, "onlookers": onlookers}
-
-
-def main(argv: list[str] | None = None) -> int:
-    """The same without the command `tierhost`."""
-    parser = argparse.ArgumentParser(prog="tierhost drill matrix", description=__doc__)
-    configure(parser)
-    return run(parser.parse_args(argv))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import signal
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from tierhost.drills.counts import count
 from tierhost.drills.kill_points import summary
 from tierhost.drills.kill_points.ledger import Ledger, code_digest
 from tierhost.drills.kill_points.sweep import Share, Sweep
 from tierhost.drills.kill_points.table import OPERATIONS, at_system_calls, named
-from tierhost.ipc.errors import TierhostError
+
+if TYPE_CHECKING:
+    import argparse
 
 EXIT_OK: Final = 0
 EXIT_NOT_HELD: Final = 1
@@ -29,7 +31,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--list", action="store_true", help="print the operations, and do nothing")
     parser.add_argument("--shard", default="1/1", metavar="I/N", help="only this part of the points")
     parser.add_argument("--resume", type=Path, metavar="FILE", help="keep results there, and go on from those of the same code")
-    parser.add_argument("--sample", type=int, default=0, metavar="N", help="about so many points, spread over the operations")
+    parser.add_argument(
+        "--sample", type=count(0), default=0, metavar="N", help="about so many points, spread over the operations"
+    )
     parser.add_argument("--seed", type=int, default=0, help="which sample (default: 0)")
     parser.add_argument("--system-calls", action="store_true", help="cut off at system calls, by strace, instead of at lines")
     parser.add_argument("--format", choices=("table", "json"), default="table")
@@ -80,18 +84,3 @@ def _print(arguments: argparse.Namespace, sweep: Sweep, counted: dict[str, objec
 def _progress(line: str) -> None:
     sys.stderr.write(f"{line}\n")
     sys.stderr.flush()
-
-
-def main(argv: list[str] | None = None) -> int:
-    """The same without the command `tierhost`."""
-    parser = argparse.ArgumentParser(prog="tierhost drill points", description=SUMMARY)
-    configure(parser)
-    try:
-        return run(parser.parse_args(argv))
-    except TierhostError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return EXIT_NOT_HELD
-
-
-if __name__ == "__main__":
-    sys.exit(main())

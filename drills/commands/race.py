@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from tierhost.drills import race, race_figures
+from tierhost.drills.counts import count
 from tierhost.drills.private import private_folder
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ and as long again to start its pools."""
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Say what may be asked."""
-    parser.add_argument("--trials", type=int, default=TRIALS, metavar="N", help="of each (default %(default)s)")
+    parser.add_argument("--trials", type=count(), default=TRIALS, metavar="N", help="of each (default %(default)s)")
     parser.add_argument("--seed", type=int, metavar="N", help="what the delays grow from (default: made up, and printed)")
     parser.add_argument("--drivers", choices=(*race.DRIVERS, "both"), default="both", help="whose habits (default %(default)s)")
     parser.add_argument(

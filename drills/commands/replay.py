@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tierhost.drills import stored
 from tierhost.drills.again import Tally
 from tierhost.drills.cli import EXIT_OF
+from tierhost.drills.counts import count
 from tierhost.drills.telling import show, telling
 from tierhost.drills.trial import trial
 from tierhost.drills.verdicts import Verdict
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Say what may be asked."""
     parser.add_argument("file", type=Path, metavar="FILE", help="what `tierhost drill run --report` has written")
-    parser.add_argument("--times", type=int, default=1, metavar="N", help="how often (default %(default)s)")
+    parser.add_argument("--times", type=count(), default=1, metavar="N", help="how often (default %(default)s)")
     parser.add_argument("--target", metavar="NAME", help="another target than that of the stored run")
 
 

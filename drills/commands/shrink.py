@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from tierhost.drills import stored
 from tierhost.drills.again import Shrinking, broken_in
+from tierhost.drills.counts import count
 from tierhost.drills.faults import BadPlan
 from tierhost.drills.points import text_of
 from tierhost.drills.telling import telling
@@ -27,7 +28,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Say what may be asked."""
     parser.add_argument("file", type=Path, metavar="FILE", help="a run that was BROKEN, written by `tierhost drill run --report`")
     parser.add_argument("--limit", type=float, default=60.0, metavar="S", help="seconds to search (default %(default)s)")
-    parser.add_argument("--tries", type=int, default=1, metavar="N", help="runs until a part counts as not failing (default 1)")
+    parser.add_argument(
+        "--tries", type=count(), default=1, metavar="N", help="runs until a part counts as not failing (default 1)"
+    )
     parser.add_argument("--target", metavar="NAME", help="another target than that of the stored run")
 
 

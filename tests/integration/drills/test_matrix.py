@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tierhost.drills.commands import matrix as command
+from tierhost.drills.cli import main
 from tierhost.drills.kill_points.table import named
 from tierhost.drills.matrix import FAULTS, Ending
 from tierhost.drills.matrix_run import Matrix
@@ -61,14 +61,14 @@ def test_onlookers_tell_of_another_driver_that_does_not_answer_as_before(matrix:
 
 
 def test_the_command_refuses_what_there_is_not(capsys: pytest.CaptureFixture[str]) -> None:
-    assert command.main(["--drivers", "network"]) == 2
+    assert main(["matrix", "--drivers", "network"]) == 2
     assert "'network' is none of secret, storage, qemu" in capsys.readouterr().err
 
 
 @pytest.mark.slow
 @pytest.mark.qemu
 def test_the_command_prints_its_cells_as_json(capsys: pytest.CaptureFixture[str]) -> None:
-    assert command.main(["secret.secret_list", "--faults", "kill,slow", "--format", "json"]) == 0
+    assert main(["matrix", "secret.secret_list", "--faults", "kill,slow", "--format", "json"]) == 0
     out = json.loads(capsys.readouterr().out)
     assert out["summary"]["cells"] == 2
     assert [(cell["operation"], cell["worst"]) for cell in out["cells"]] == [("secret.secret_list", "right")] * 2
