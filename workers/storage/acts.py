@@ -10,8 +10,8 @@ from _blake2 import blake2b  # hashlib would load all of OpenSSL for it
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
+from tierhost.workers.runtime.commands import CommandOverdue
 from tierhost.workers.runtime.contract import Code, DriverError
-from tierhost.workers.storage.commands import CommandOverdue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

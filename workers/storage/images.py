@@ -7,8 +7,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from tierhost.workers.runtime.commands import CommandFailed, key_file, run
 from tierhost.workers.runtime.contract import Code, DriverError
-from tierhost.workers.storage.commands import CommandFailed, key_file, run
 from tierhost.workers.storage.headers import SECTOR_BYTES, read_header
 
 if TYPE_CHECKING:

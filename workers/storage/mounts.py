@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from tierhost.workers.storage.commands import run
+from tierhost.workers.runtime.commands import run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,9 +6,9 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from tierhost.workers.runtime.commands import is_stuck
 from tierhost.workers.runtime.contract import Code, DriverError
 from tierhost.workers.storage.backend import Effort
-from tierhost.workers.storage.commands import is_stuck
 from tierhost.workers.storage.flags import (
     BUILD_NO_OVERWRITE,
     BUILD_OVERWRITE,

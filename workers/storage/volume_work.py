@@ -7,10 +7,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tierhost.workers.runtime.commands import is_stuck
 from tierhost.workers.runtime.contract import Code, DriverError, TierhostError
 from tierhost.workers.runtime.store import StoreFailed
 from tierhost.workers.storage import files
-from tierhost.workers.storage.commands import is_stuck
 from tierhost.workers.storage.looking import TABLE, forget_vanished, look, volume_subject
 from tierhost.workers.storage.state import VolumeAct, VolumeSettlement, settle_volume
 

@@ -15,7 +15,7 @@ import pytest
 from tests.deaths import DIED, SURVIVED
 from tests.integration.storage.dying import SCENES
 from tests.integration.storage.images import UMOUNT, need_mounts
-from tierhost.workers.storage.commands import SYSTEM_PATHS
+from tierhost.workers.runtime.commands import SYSTEM_PATHS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from tierhost.workers.runtime.commands import CommandFailed, run
 from tierhost.workers.runtime.contract import Code, DriverError
 from tierhost.workers.runtime.definitions import Unsupported
-from tierhost.workers.storage.commands import CommandFailed, run
 from tierhost.workers.storage.directories import make_directory, need_directory, remove_directory, subject
 from tierhost.workers.storage.flags import BUILD_NO_OVERWRITE, BUILD_OVERWRITE
 from tierhost.workers.storage.mounts import comes_from, mount, mounts_at, unmount, users_of

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tierhost.workers.runtime.commands import CommandOverdue
 from tierhost.workers.runtime.contract import Code
 from tierhost.workers.storage.acts import Acts, ActUnderWay
-from tierhost.workers.storage.commands import CommandOverdue
 
 if TYPE_CHECKING:
     from pathlib import Path

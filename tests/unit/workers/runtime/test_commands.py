@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.waiting import until
+from tierhost.workers.runtime import commands
+from tierhost.workers.runtime.commands import CommandFailed, CommandMissing, CommandOverdue, is_stuck, key_file, run
 from tierhost.workers.runtime.contract import Code, DriverError
-from tierhost.workers.storage import commands
-from tierhost.workers.storage.commands import CommandFailed, CommandMissing, CommandOverdue, is_stuck, key_file, run
 
 LIMIT_S = 10.0
 
@@ -119,7 +119,7 @@ def test_no_descriptor_is_left_open_whatever_happens() -> None:
 
 def test_a_program_ends_with_the_worker_that_ran_it(tmp_path: Path) -> None:
     script = f"echo $$ > {tmp_path}/pid; exec sleep 600"
-    worker = f"from tierhost.workers.storage.commands import run; run(['sh', '-c', {script!r}], limit_s=600.0)"
+    worker = f"from tierhost.workers.runtime.commands import run; run(['sh', '-c', {script!r}], limit_s=600.0)"
     with subprocess.Popen([sys.executable, "-c", worker]) as running:
         pid = until(lambda: written(tmp_path / "pid"), "it runs")
         running.kill()
