@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from tests.deaths import DIED, SURVIVED, Steps, in_child, tell
 from tests.integration.storage.images import UMOUNT, blank, fs_pool, image, mounted, run
 from tests.integration.storage.lives import Site, in_call
+from tierhost.workers.runtime import commands
 from tierhost.workers.runtime.contract import DriverError
 from tierhost.workers.runtime.store import Store
-from tierhost.workers.storage import commands
 from tierhost.workers.storage.looking import TABLE
 from tierhost.workers.storage.mounts import loops_over
 

@@ -14,9 +14,10 @@ import pytest
 from tests.integration.qemu.mounts import small_file_system
 from tests.integration.storage.lives import within
 from tests.integration.storage.programs import FakePrograms, lives
+from tierhost.workers.runtime import commands
 from tierhost.workers.runtime.contract import Code, DriverError
 from tierhost.workers.runtime.store import StoreFailed
-from tierhost.workers.storage import commands, workbench
+from tierhost.workers.storage import workbench
 
 if TYPE_CHECKING:
     from pathlib import Path
