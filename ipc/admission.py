@@ -1,4 +1,4 @@
-"""Who may call what: decides about one request by the kernel's word on its sender; no sockets, no threads."""
+"""Who may call what, and how much at once: decides about one request by the kernel's word on its sender; no sockets."""
 
 from __future__ import annotations
 
@@ -49,10 +49,7 @@ class Admitted(NamedTuple):
 
 
 class Admission:
-    """The gate of one callee. `offers` maps a public method to whether it is a service (for workers that need it).
-
-    For the loop's thread, but for `finished`, which any thread may call.
-    """
+    """The gate of one callee, for the loop's thread. `offers` maps a public method to whether it is a service."""
 
     def __init__(self, driver: str, incarnation: int, owner_uid: int, offers: Mapping[str, bool], directory: Directory) -> None:
         self._driver = driver
@@ -60,9 +57,6 @@ class Admission:
         self._owners = {0, owner_uid}
         self._offers = offers
         self._directory = directory
-        self._lock = threading.Lock()
-        self._in_flight: dict[int, int] = {}
-        self._in_flight_in_all = 0
         self._strangers: deque[Arrival] = deque()
 
     def admit(self, arrival: Arrival) -> Admitted | None:
@@ -84,16 +78,7 @@ class Admission:
 
     def _enter(self, arrival: Arrival, entry: Entry | None) -> Admitted:
         self._authorise(arrival, entry)
-        pid = arrival.peer.pid
-        with self._lock:
-            open_already = self._in_flight.get(pid, 0)
-            if self._in_flight_in_all < IN_FLIGHT_MAX and open_already < IN_FLIGHT_PER_PEER_MAX:
-                self._in_flight[pid] = open_already + 1
-                self._in_flight_in_all += 1
-                return Admitted(arrival, entry)
-            whose = "this caller has" if open_already >= IN_FLIGHT_PER_PEER_MAX else "all callers together have"
-        reason = f"{whose} too many requests open"
-        raise Busy(reason, subject=f"driver {self._driver}", hint="wait for answers before asking more")
+        return Admitted(arrival, entry)
 
     def _what_there_is(self, asked: str) -> str:
         from difflib import get_close_matches  # noqa: PLC0415  # 3 ms that only a mistake needs
@@ -148,10 +133,35 @@ class Admission:
         """Whether `introduced` has anybody to look at."""
         return bool(self._strangers)
 
-    def finished(self, pid: int) -> None:
-        """Note that a request of this process was answered."""
+
+class OpenRequests:
+    """How many requests of one callee are under way, from each process and in all. For any thread.
+
+    What is answered before the next request is read was never under way.
+    """
+
+    def __init__(self, driver: str) -> None:
+        self._driver = driver
+        self._lock = threading.Lock()
+        self._by_pid: dict[int, int] = {}
+        self._in_all = 0
+
+    def begin(self, pid: int) -> None:
+        """Count one more of this process. Raises Busy if it, or all together, have too many."""
         with self._lock:
-            self._in_flight_in_all -= 1
-            still_open = self._in_flight.pop(pid) - 1
+            open_already = self._by_pid.get(pid, 0)
+            if self._in_all < IN_FLIGHT_MAX and open_already < IN_FLIGHT_PER_PEER_MAX:
+                self._by_pid[pid] = open_already + 1
+                self._in_all += 1
+                return
+        whose = "this caller has" if open_already >= IN_FLIGHT_PER_PEER_MAX else "all callers together have"
+        reason = f"{whose} too many requests open"
+        raise Busy(reason, subject=f"driver {self._driver}", hint="wait for answers before asking more")
+
+    def finish(self, pid: int) -> None:
+        """Count one less."""
+        with self._lock:
+            self._in_all -= 1
+            still_open = self._by_pid.pop(pid) - 1
             if still_open:
-                self._in_flight[pid] = still_open
+                self._by_pid[pid] = still_open

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import threading
 import typing
-from operator import call
 from typing import Any, Final
 
 import msgpack
 
 from tierhost.ipc import messages
 from tierhost.ipc.errors import ProtocolError
-from tierhost.ipc.fields import Check, check_for, fault_in
+from tierhost.ipc.fields import check_for, fault_in
 from tierhost.ipc.limits import FRAME_BYTES_MAX, ITEMS_MAX, NAME_CHARS_MAX, TEXT_CHARS_MAX, VALUES_MAX
 
 if typing.TYPE_CHECKING:
@@ -67,12 +66,12 @@ _OF_THREAD: Final = _OfThread()
 def encode(message: Message) -> bytes:
     """Turn a message into bytes. Raises NotInLanguage for values that cannot travel, or are too large."""
     try:
-        tag, names, checks = _BY_CLASS[type(message)]
+        tag, fits = _BY_CLASS[type(message)]
     except KeyError:
         reason = f"{type(message).__name__} is no message"
         raise NotInLanguage(reason) from None
-    if not all(map(call, checks, message)):
-        raise NotInLanguage(_fault(type(message), names, checks, message))
+    if not fits(*message):
+        raise NotInLanguage(_fault(type(message), message))
     try:
         data: bytes = _OF_THREAD.packer.pack((tag, *message))
     except (OverflowError, UnicodeEncodeError, ValueError) as error:
@@ -94,17 +93,17 @@ def decode(data: bytes) -> Message:
         reason = "a frame that starts with no known kind of message"
         raise ProtocolError(reason)
     kind = KINDS[values.pop(0)]
-    _, names, checks = _BY_CLASS[kind]
-    if len(values) != len(names):
-        reason = f"{kind.__name__} with {len(values)} fields, it has {len(names)}"
+    if len(values) != len(kind._fields):
+        reason = f"{kind.__name__} with {len(values)} fields, it has {len(kind._fields)}"
         raise ProtocolError(reason)
-    if not all(map(call, checks, values)):
-        raise ProtocolError(_fault(kind, names, checks, values))
-    return kind(*values)
+    if not _BY_CLASS[kind][1](*values):
+        raise ProtocolError(_fault(kind, values))
+    return tuple.__new__(kind, values)
 
 
-def _fault(kind: type[Message], names: tuple[str, ...], checks: tuple[Check, ...], values: Iterable[Any]) -> str:
-    name, value = next((name, value) for name, check, value in zip(names, checks, values, strict=True) if not check(value))
+def _fault(kind: type[Message], values: Iterable[Any]) -> str:
+    fields = zip(typing.get_type_hints(kind).items(), values, strict=True)
+    name, value = next((name, value) for (name, hint), value in fields if not check_for({name: hint})(value))
     return f"{kind.__name__}.{name} {fault_in(value)}"
 
 
@@ -171,10 +170,4 @@ def _without_content(error: Exception) -> str:
     return error.reason if isinstance(error, UnicodeDecodeError | UnicodeEncodeError) else str(error)[:NAME_CHARS_MAX]
 
 
-def _shape_of(kind: type[Message], tag: int) -> tuple[int, tuple[str, ...], tuple[Check, ...]]:
-    hints = typing.get_type_hints(kind)
-    names = kind._fields
-    return tag, names, tuple(check_for(name, hints[name]) for name in names)
-
-
-_BY_CLASS: Final = {kind: _shape_of(kind, tag) for tag, kind in enumerate(KINDS)}
+_BY_CLASS: Final = {kind: (tag, check_for(typing.get_type_hints(kind))) for tag, kind in enumerate(KINDS)}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from tierhost.ipc.limits import (
@@ -20,7 +21,7 @@ from tierhost.ipc.limits import (
 NAMES: Final = frozenset({"warm", "driver", "phase", "verb", "outcome", "kind", "method", "caller", "source"})
 """Fields that hold a name; every other text field is for people, and may be longer."""
 
-Check = Callable[[Any], bool]
+Check = Callable[..., bool]
 
 
 class _Unfit(Exception):
@@ -68,56 +69,48 @@ def is_value(value: Any) -> bool:
     return True
 
 
-def _is_list(value: Any) -> bool:
-    return type(value) is list and (not value or is_value(value))
+# What a value must be to stand in a field: an expression over `v`, so that all fields of a message are checked in one go.
+
+_INT: Final = "type(v) is int and v >= 0"
+"""Ints in messages are counts and numbers of things: never below zero."""
+
+_NAME: Final = f"type(v) is str and len(v) <= {NAME_CHARS_MAX}"
+_TEXT: Final = f"type(v) is str and len(v) <= {TEXT_CHARS_MAX}"
+_REMAINING: Final = f"(type(v) is float or type(v) is int) and 0 < v <= {CALL_DEADLINE_MAX_S}"
+"""What is no number lies between no two."""
+
+_LIST: Final = "type(v) is list and (not v or is_value(v))"
+_MAP: Final = "type(v) is dict and (not v or is_value(v))"
+_VALUE: Final = "(type(v) in leaves or is_value(v))"
+_BY_TYPE: Final[dict[Any, str]] = {
+    int: _INT,
+    float: "(type(v) is float and isfinite(v) or type(v) is int)",
+    str: _TEXT,
+    bytes: f"type(v) is bytes and 0 < len(v) <= {CALL_ID_BYTES_MAX}",
+    bool: "type(v) is bool",
+}
 
 
-def _is_map(value: Any) -> bool:
-    return type(value) is dict and (not value or is_value(value))
-
-
-def _is_float(value: Any) -> bool:
-    return (type(value) is float and math.isfinite(value)) or type(value) is int
-
-
-def _is_remaining(value: Any) -> bool:
-    return _is_float(value) and 0 < value <= CALL_DEADLINE_MAX_S
-
-
-def _is_number(value: Any) -> bool:
-    # Ints in messages are counts and numbers of things: never below zero.
-    return type(value) is int and value >= 0
-
-
-def _is_name(value: Any) -> bool:
-    return type(value) is str and len(value) <= NAME_CHARS_MAX
-
-
-def _is_text(value: Any) -> bool:
-    return type(value) is str and len(value) <= TEXT_CHARS_MAX
-
-
-def _is_call_id(value: Any) -> bool:
-    return type(value) is bytes and 0 < len(value) <= CALL_ID_BYTES_MAX
-
-
-def _is_bool(value: Any) -> bool:
-    return type(value) is bool
-
-
-_BY_TYPE: Final[dict[Any, Check]] = {int: _is_number, float: _is_float, str: _is_text, bytes: _is_call_id, bool: _is_bool}
-
-
-def check_for(name: str, annotation: Any) -> Check:
-    """Return what tells whether a value may stand in this field."""
+def _condition_for(name: str, annotation: Any) -> str:
     if name == "remaining_s":
-        return _is_remaining
+        return _REMAINING
     if name in NAMES:
-        return _is_name
+        return _NAME
     origin = typing.get_origin(annotation)
     if origin in {list, dict}:
-        return _is_list if origin is list else _is_map
-    return _BY_TYPE.get(annotation, is_value)
+        return _LIST if origin is list else _MAP
+    return _BY_TYPE.get(annotation, _VALUE)
+
+
+def check_for(fields: Mapping[str, Any]) -> Check:
+    """Return what tells whether values may stand in these fields (their names and annotations), given in this order.
+
+    It is compiled, as a named tuple's own methods are: every message goes through it, at both ends.
+    """
+    conditions = (re.sub(r"\bv\b", name, _condition_for(name, annotation)) for name, annotation in fields.items())
+    text = f"lambda {', '.join(fields)}: {' and '.join(conditions) or True}"
+    made: Check = eval(text, {"is_value": is_value, "leaves": _LEAVES, "isfinite": math.isfinite})  # noqa: S307  # of our own words
+    return made
 
 
 # What is wrong with a value, in words. Slow, and only for values that were refused.

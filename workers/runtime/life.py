@@ -100,7 +100,7 @@ class Life:
             store.watch(self._condition)
         self._exposed.update(offers(driver_class))
         self._driver = driver_class(context)
-        self._serving = Serving(self._driver, context, self._exposed, self.outbox, self.pool.run, self.admission.finished)
+        self._serving = Serving(self._driver, context, self._exposed, self.outbox, self.pool.run)
 
     def _condition(self, subject: str, trouble: str) -> None:
         """Show what is lost from the state, or a file that fails while its mirror goes on without a second one."""
@@ -178,7 +178,6 @@ class Life:
     def serve(self, admitted: Admitted) -> bytes | None:
         """Begin a call; see Serving.serve."""
         if self._serving is None or not self._initialized:
-            self.admission.finished(admitted.arrival.peer.pid)
             error = PeerAbsent("it is not initialized yet", subject=f"driver {self.name}", hint="try again in a moment")
             return encode(failure_of(error, admitted.arrival.request.call_id, self.incarnation))
         return self._serving.serve(admitted)

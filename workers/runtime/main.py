@@ -153,19 +153,20 @@ class Worker:
 
     def _tend(self, life: Life, now_s: float) -> None:
         """Send what threads have left for the loop, run what is due, tell the host how the objects are."""
-        for routing_id, data in life.outbox.answers():
+        outbox = life.outbox
+        for routing_id, data in outbox.answers():
             life.door.send(routing_id, data)
         if life.admission.has_strangers():
             for arrival, settled in life.admission.introduced(now_s):
                 settle(life, arrival, settled)
         for work in self._timers.due(now_s):
             life.pool.run(work)
-        if self._orphaned_s is None:
-            life.outbox.flush(self._send)
-            if life.outbox.dirty and self._session.stage is Stage.IDLE:
+        if (outbox.dirty or outbox.has_words()) and self._orphaned_s is None:
+            outbox.flush(self._send)
+            if outbox.dirty and self._session.stage is Stage.IDLE:
                 # Before they are counted: what changes meanwhile is counted next time.
-                life.outbox.dirty = False
-                life.outbox.report(life.objects(), self._send)
+                outbox.dirty = False
+                outbox.report(life.objects(), self._send)
 
     def later(self, seconds: float, function: Callable[[], None]) -> None:
         """Run something on the pool, not before `seconds` have passed. From any thread."""

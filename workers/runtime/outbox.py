@@ -106,10 +106,14 @@ class Outbox:
 
     def answers(self) -> list[tuple[bytes, bytes]]:
         """Take what is to go out at the door."""
-        taken = []
+        taken: list[tuple[bytes, bytes]] = []
         while self._answers:
             taken.append(self._answers.popleft())
         return taken
+
+    def has_words(self) -> bool:
+        """Whether there is anything to be said to the host."""
+        return bool(self._words)
 
     def flush(self, send: Callable[[Message], bool]) -> None:
         """Say what is to be said to the host, in order, as far as it listens; the rest of a flood at the next turn."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+from tierhost.ipc.admission import OpenRequests
 from tierhost.ipc.codec import NotInLanguage, encode
-from tierhost.ipc.errors import Code, DriverBug, DriverError, OutcomeUnknown, TierhostError
+from tierhost.ipc.errors import Busy, Code, DriverBug, DriverError, OutcomeUnknown, TierhostError
 from tierhost.ipc.failures import failure_of
 from tierhost.ipc.messages import Reply
 from tierhost.workers.runtime import calling
@@ -32,14 +33,13 @@ class Serving:
         exposed: Mapping[str, Exposure],
         outbox: Outbox,
         run: Callable[[Callable[[], None]], None],
-        finished: Callable[[int], None],
     ) -> None:
         self._driver = driver
         self._context = context
         self._exposed = exposed
         self._outbox = outbox
         self._run = run
-        self._finished = finished
+        self._open = OpenRequests(context.name)
         self._lock = threading.Lock()
         self._under_way: dict[bytes, list[bytes]] = {}
         self._methods: dict[str, Callable[[list[Any], dict[str, Any]], Any]] = {}
@@ -49,9 +49,11 @@ class Serving:
         request = admitted.arrival.request
         exposure = self._exposed[request.method]
         if exposure.inline:
-            answer = self._call(admitted, exposure)
-            self._finished(admitted.arrival.peer.pid)
-            return answer
+            return self._call(admitted, exposure)
+        try:
+            self._open.begin(admitted.arrival.peer.pid)
+        except Busy as error:
+            return encode(failure_of(error, request.call_id, self._context.incarnation))
         if exposure.changes and self._joins(admitted):
             return None
         self._run(lambda: self._in_thread(admitted, exposure))
@@ -66,7 +68,7 @@ class Serving:
                 self._under_way[request.call_id] = []
                 return False
             waiting.append(admitted.arrival.routing_id)
-        self._finished(admitted.arrival.peer.pid)
+        self._open.finish(admitted.arrival.peer.pid)
         return True
 
     def _in_thread(self, admitted: Admitted, exposure: Exposure) -> None:
@@ -77,7 +79,7 @@ class Serving:
                 waiting = self._under_way.pop(admitted.arrival.request.call_id, [])
         for routing_id in (admitted.arrival.routing_id, *waiting):
             self._outbox.answer(routing_id, answer)
-        self._finished(admitted.arrival.peer.pid)
+        self._open.finish(admitted.arrival.peer.pid)
         if exposure.changes or exposure.service:
             # A service that may be repeated freely is no change, and may still alter what is counted: who holds a volume.
             self._outbox.touch()

@@ -182,7 +182,7 @@ class LifeInTest:
         shown = {name: exposure.service for name, exposure in exposed.items()}
         self._admission = Admission(context.name, context.incarnation, os.geteuid(), shown, self._directory)
         self._outbox = Outbox(context.name, context.incarnation)
-        self._serving = Serving(driver, context, exposed, self._outbox, lambda work: work(), self._admission.finished)
+        self._serving = Serving(driver, context, exposed, self._outbox, lambda work: work())
 
     def initialize(self) -> InitResult:
         """Run state_initialize; `outcome` remembers its answer."""
