@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tierhost.workers.storage.pool_xml import PoolDefinition
+    from tierhost.workers.storage.tending import Tending
     from tierhost.workers.storage.workbench import Workbench
 
 
