@@ -17,9 +17,11 @@ class Code(IntEnum):
     OPERATION_DENIED = 29
     OPEN_FAILED = 30
     CONF_SYNTAX = 33
+    NETWORK_EXIST = 37
     SYSTEM_ERROR = 38
     RPC = 39
     NO_DOMAIN = 42
+    NO_NETWORK = 43
     AUTH_FAILED = 45
     NO_STORAGE_POOL = 49
     NO_STORAGE_VOL = 50
@@ -44,6 +46,7 @@ class Code(IntEnum):
     XML_INVALID_SCHEMA = 92
     NO_SERVER = 95
     DEVICE_MISSING = 99
+    NO_NETWORK_PORT = 107
 
 
 class TierhostError(Exception):

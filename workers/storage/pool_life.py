@@ -52,6 +52,7 @@ class PoolLife:
         self._context.mend(started.subject)
         self._context.emit("pool-started", started.name, {"uuid": uuid})
         self._restoring.settle_volumes(started)
+        self._restoring.watch(started)
         return started
 
     def _start(self, pool: Pool, effort: Effort, reply: Any) -> Pool:

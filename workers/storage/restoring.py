@@ -13,6 +13,7 @@ from tierhost.workers.storage.records import ACTIVE, POOLS, active_row, intent_o
 from tierhost.workers.storage.registry import Pool
 from tierhost.workers.storage.state import Intent, Seen, Settlement, settle_pool
 from tierhost.workers.storage.together import together
+from tierhost.workers.storage.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,6 +30,11 @@ MOUNT_RESERVE_S: Final = 8.0
 
 RETRY_FIRST_S: Final = 2.0
 RETRY_MAX_S: Final = 60.0
+RETRY_REMOTE_S: Final = 4.0
+"""A server is asked again at least so often: one question costs it nothing."""
+
+WATCH_S: Final = 3.0
+"""How often an active pool on a server is looked at when nobody calls."""
 
 
 class Restoring:
@@ -39,6 +45,7 @@ class Restoring:
         self._context = bench.context
         self._run = bench.context.run
         self.settle_volumes = settle_volumes
+        self._turns = Turns(self._context.later)
 
     # Initialize.
 
@@ -184,8 +191,9 @@ class Restoring:
         pool = self._bench.pools.get(uuid)
         if pool is not None and pool.active:
             self._context.degrade(pool.subject, trouble)
-            delay_s = min(RETRY_MAX_S, RETRY_FIRST_S * 2**attempt) if attempt else 0.0
-            self._context.later(delay_s, lambda: self._recover(uuid, min(attempt + 1, 10)))
+            longest_s = RETRY_REMOTE_S if pool.backend.remote else RETRY_MAX_S
+            delay_s = min(longest_s, RETRY_FIRST_S * 2**attempt) if attempt else 0.0
+            self._turns.put_off(uuid, delay_s, lambda: self._recover(uuid, min(attempt + 1, 10)))
 
     def _recover(self, uuid: str, attempt: int) -> None:
         """Try again to bring an active pool back; runs on the worker's pool until it is back, stopped or gone."""
@@ -224,3 +232,9 @@ class Restoring:
             self._retry(uuid, attempt, trouble)
         else:
             self.settle_volumes(pool)
+            self.watch(pool)
+
+    def watch(self, pool: Pool) -> None:
+        """Look at a remote pool again soon, and so on: that its storage fell silent, and is back, shows without a call."""
+        if pool.backend.remote:
+            self._turns.put_off(pool.uuid, WATCH_S, lambda: self._look(pool.uuid, 1))
