@@ -24,6 +24,8 @@ class Code(IntEnum):
     NO_STORAGE_POOL = 49
     NO_STORAGE_VOL = 50
     OPERATION_INVALID = 55
+    NO_NWFILTER = 62
+    BUILD_FIREWALL = 63
     INVALID_SECRET = 65
     NO_SECRET = 66
     CONFIG_UNSUPPORTED = 67
@@ -41,6 +43,7 @@ class Code(IntEnum):
     XML_INVALID_SCHEMA = 92
     NO_SERVER = 95
     DEVICE_MISSING = 99
+    NO_NWFILTER_BINDING = 101
 
 
 class TierhostError(Exception):
