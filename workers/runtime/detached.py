@@ -10,6 +10,7 @@ import subprocess
 import threading
 import time
 import weakref
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -133,7 +134,9 @@ def start(argv: Sequence[str], *, log: Path, cgroup: Path | None = None, pass_fd
 
 
 def _set_apart(started: Detached, cgroup: Path | None) -> None:
-    resource.prlimit(started.pid, resource.RLIMIT_CORE, (0, 0))
+    with suppress(PermissionError):
+        # Refused if it has become another user already (dnsmasq does): of such a process the kernel writes no core file anyway.
+        resource.prlimit(started.pid, resource.RLIMIT_CORE, (0, 0))
     if cgroup is not None:
         cgroup.mkdir(exist_ok=True)
         (cgroup / "cgroup.procs").write_text(str(started.pid))

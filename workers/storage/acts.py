@@ -10,7 +10,7 @@ from _blake2 import blake2b  # hashlib would load all of OpenSSL for it
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
-from tierhost.workers.runtime.commands import CommandOverdue
+from tierhost.workers.runtime.commands import CommandOverdue, is_stuck
 from tierhost.workers.runtime.contract import Code, DriverError
 
 if TYPE_CHECKING:
@@ -20,10 +20,21 @@ if TYPE_CHECKING:
 RETRY_S: Final = 0.002
 
 
+class Unanswered(DriverError):
+    """Raised when storage somewhere else did not say whether it did what it was told: it may have, and may do so yet."""
+
+    code = Code.OPERATION_TIMEOUT
+
+
 class ActUnderWay(DriverError):
     """Raised when a program started for an earlier change of the object still runs: killed, but not dead yet."""
 
     code = Code.RESOURCE_BUSY
+
+
+def may_still_happen(error: Exception) -> bool:
+    """Say whether what failed may still take effect: then nothing is undone, and its intent stays until that is known."""
+    return isinstance(error, Unanswered) or is_stuck(error)
 
 
 class Acts:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Final
 
-from tierhost.workers.runtime.contract import Code, DriverError, read
+from tierhost.workers.runtime.contract import Code, DriverError, TierhostError, read
 from tierhost.workers.storage.base import StorageBase
 from tierhost.workers.storage.flags import (
     LIST_ACTIVE,
@@ -51,10 +51,10 @@ class PoolQuestions(StorageBase):
     @read()
     def storage_pool_lookup_by_volume(self, path: str) -> dict[str, Any]:
         """Show the pool that the volume at this path is in."""
-        found = self.bench.pools.at(os.path.dirname(str(path)))
+        found = self.bench.pools.of_volume(str(path))
         if found is None:
             raise DriverError(f"no storage pool has a volume at '{str(path)[:80]}'", code=Code.NO_STORAGE_VOL)
-        return _shown(found)
+        return _shown(found[0])
 
     @read(inline=True)
     def storage_pool_lookup_by_target_path(self, path: str) -> dict[str, Any]:
@@ -75,8 +75,15 @@ class PoolQuestions(StorageBase):
         found = self.bench.pools.find(pool)
         if not found.active:
             return {"state": "inactive", **NO_SPACE}
-        trouble = self.bench.trouble(found)
-        return {"state": "degraded", "reason": trouble, **NO_SPACE} if trouble else {"state": "running", **_space(found)}
+        trouble = self._trouble(found)
+        if not trouble:
+            try:
+                return {"state": "running", **self._space(found)}
+            except DriverError as error:
+                if not found.backend.remote:
+                    raise
+                trouble = error.text
+        return {"state": "degraded", "reason": trouble, **NO_SPACE}
 
     @read()
     def storage_pool_get_xml_desc(self, pool: str, flags: int = 0) -> str:
@@ -85,8 +92,24 @@ class PoolQuestions(StorageBase):
         found = self.bench.pools.find(pool)
         if flags & XML_INACTIVE and found.defined is not None:
             return describe_pool(found.defined, NO_SPACE)
-        usable = found.active and not self.bench.trouble(found)
-        return describe_pool(found.definition, _space(found) if usable else NO_SPACE)
+        usable = found.active and not self._trouble(found)
+        return describe_pool(found.definition, self._space(found) if usable else NO_SPACE)
+
+    def _trouble(self, pool: Pool) -> str:
+        """Say why an active pool cannot be used; here that its key cannot be had is an answer, not a failure."""
+        try:
+            self.bench.links.reach(pool.definition)
+        except TierhostError as error:
+            self.context.degrade(pool.subject, str(error))
+            return str(error)
+        return self.bench.trouble(pool)
+
+    def _space(self, pool: Pool) -> dict[str, int]:
+        try:
+            space = pool.volumes.space(pool, self.bench.glance(pool))
+        except OSError as error:
+            raise DriverError(f"it cannot be measured: {error.strerror}", code=Code.SYSTEM_ERROR, subject=pool.subject) from None
+        return {"capacity": space.capacity, "allocation": space.allocation, "available": space.available}
 
 
 def _shown(pool: Pool) -> dict[str, Any]:
@@ -110,13 +133,3 @@ def _selected(pool: Pool, flags: int) -> bool:
         (LIST_AUTOSTART, LIST_NO_AUTOSTART, pool.autostart),
     )
     return all(not flags & (yes | no) or flags & (yes if is_so else no) for yes, no, is_so in pairs)
-
-
-def _space(pool: Pool) -> dict[str, int]:
-    """Ask the file system. This call cannot be given a deadline: a hung one hangs this thread, and no other."""
-    try:
-        found = os.statvfs(pool.definition.target)
-    except OSError as error:
-        raise DriverError(f"{pool.definition.target}: {error.strerror}", code=Code.SYSTEM_ERROR, subject=pool.subject) from None
-    capacity, free = found.f_blocks * found.f_frsize, found.f_bfree * found.f_frsize
-    return {"capacity": capacity, "allocation": capacity - free, "available": free}

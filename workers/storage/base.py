@@ -41,7 +41,7 @@ class StorageBase(StateDriver):
     @staticmethod
     def parse_pool(xml: object) -> PoolDefinition:
         """Parse a pool's XML with its type's back end."""
-        return parse_pool(check_text(xml, "the definition"), lambda kind: backend_of(kind).read_source)
+        return parse_pool(check_text(xml, "the definition"), backend_of)
 
     @staticmethod
     def told(definition: PoolDefinition) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from tierhost.workers.runtime.contract import Code, DriverError
 from tierhost.workers.runtime.files import make_folder, sync_folder
 
 if TYPE_CHECKING:
-    from tierhost.workers.storage.pool_xml import Permissions, PoolDefinition
+    from tierhost.workers.storage.pool_xml import PoolDefinition
+    from tierhost.workers.storage.xml_values import Permissions
 
 POOL_MODE_DEFAULT: Final = 0o711
 """libvirt's: guests may pass through to the files they were given, and not look around."""

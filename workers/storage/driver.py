@@ -43,6 +43,10 @@ class StorageDriver(PoolChanges, PoolQuestions, VolumeChanges, VolumeQuestions):
         """Look at every active pool again; nothing is started or stopped."""
         self.restoring.look_at([pool for pool in self.bench.pools.all() if pool.active])
 
+    def state_cleanup(self) -> None:
+        """Give up the ways to remote storage; what is mounted stays."""
+        self.bench.links.close()
+
     def objects(self) -> dict[str, dict[str, int]]:
         """Count the pools, and who holds volumes of them."""
         pools = self.bench.pools.all()
@@ -76,6 +80,7 @@ class StorageDriver(PoolChanges, PoolQuestions, VolumeChanges, VolumeQuestions):
             "pool": found.name,
             "volume": top.name,
             "path": top.path,
+            "connection": found.volumes.connection(found, top),
             "format": top.header.format,
             "capacity": top.header.capacity,
             "encryption": encryption,

@@ -12,12 +12,9 @@ from tierhost.workers.runtime.contract import Code, DriverError
 from tierhost.workers.storage.directories import apply_permissions
 
 if TYPE_CHECKING:
-    from tierhost.workers.storage.pool_xml import Permissions
+    from tierhost.workers.storage.xml_values import Permissions
 
 HALF_MADE: Final = ".tierhost-{}.part"
-CHUNK_BYTES_MAX: Final = 4 << 20
-"""Bytes of one upload or download: half of what a message may have."""
-
 WIPE_CHUNK_BYTES: Final = 1 << 20
 
 MODE_DEFAULT: Final = 0o600
@@ -120,14 +117,15 @@ def read_piece(path: str, offset: int, length: int) -> bytes:
         os.close(fd)
 
 
-def write_piece(path: str, offset: int, data: bytes) -> None:
-    """Write bytes and make them durable. Raises OSError."""
+def write_piece(path: str, offset: int, data: bytes, *, durable: bool = True) -> None:
+    """Write bytes and make them durable (unless that is done later, for all pieces at once). Raises OSError."""
     fd = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         rest = memoryview(data)
         while rest:
             written = os.pwrite(fd, rest, offset)
             rest, offset = rest[written:], offset + written
-        os.fdatasync(fd)
+        if durable:
+            os.fdatasync(fd)
     finally:
         os.close(fd)

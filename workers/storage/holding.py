@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any, Final
 
 from tierhost.workers.runtime.contract import Code, DriverError
 from tierhost.workers.storage.flags import check_text
-from tierhost.workers.storage.looking import BACKING_DEPTH_MAX, look
+from tierhost.workers.storage.looking import BACKING_DEPTH_MAX
 from tierhost.workers.storage.occupancy import HOLDERS_MAX, VOLUMES_PER_HOLDER_MAX, Holder
 
 if TYPE_CHECKING:
@@ -29,14 +28,14 @@ def holder_of(caller: Caller | None, name: str) -> Holder:
 
 def resolve_chain(bench: Workbench, pool: Pool, volume: str) -> list[tuple[Pool, Look]]:
     """Look at a volume and at the images below it that are volumes of active pools. The first must be there."""
-    chain = [(pool, look(pool, volume, bench.context.persistent))]
+    chain = [(pool, bench.look(pool, volume))]
     while len(chain) < BACKING_DEPTH_MAX:
         path = chain[-1][1].backing_path
-        below = bench.pools.at(os.path.dirname(path)) if path else None
-        if below is None or not below.active:
+        below = bench.pools.of_volume(path) if path else None
+        if below is None or not below[0].active:
             return chain
         try:
-            chain.append((below, look(below, os.path.basename(path), bench.context.persistent)))
+            chain.append((below[0], bench.look(*below)))
         except DriverError:
             return chain  # not a volume, or not there: QEMU will say so better than we can
     raise DriverError(

@@ -1,32 +1,43 @@
-"""What a pool's directory shows: its volumes, and everything about one of them. Reads a stat and a header, runs nothing."""
+"""One volume as it is now, whatever it is, and how its pool is asked for it."""
 
 from __future__ import annotations
 
 import os
-import stat
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from tierhost.workers.runtime.contract import Code, DriverError
-from tierhost.workers.storage.headers import Header, read_header
 from tierhost.workers.storage.volume_names import is_volume_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tierhost.workers.runtime.store import Store
+    from tierhost.workers.storage.backend import Effort
+    from tierhost.workers.storage.headers import Header
     from tierhost.workers.storage.registry import Pool
+    from tierhost.workers.storage.volume_backend import Identity
 
 TABLE: Final = "volumes"
-"""Rows by path: what we know of a volume that its file does not say. Bound to the inode: another file is another volume."""
+"""Rows: what we know of a volume that it does not say itself. Bound to its identity: another file is another volume."""
 
 VOLUMES_MAX: Final = 20_000
 LIST_CHARS_MAX: Final = 2 << 20
 """Volumes that one answer can list, and characters of their names and paths: more would not fit into a message."""
 
 BACKING_DEPTH_MAX: Final = 32
-BLOCK_BYTES: Final = 512
-"""The unit of st_blocks, whatever the file system's block size is."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileLook:
+    """What only a file or a device node has: mode, owners and times."""
+
+    mode: int
+    owner: int
+    group: int
+    accessed_ns: int
+    modified_ns: int
+    changed_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +49,9 @@ class Look:
     header: Header
     size: int
     allocation: int
-    inode: int
-    mode: int
-    owner: int
-    group: int
-    accessed_ns: int
-    modified_ns: int
-    changed_ns: int
+    identity: Identity
+    kind: str = "file"
+    file: FileLook | None = None
     encryption: dict[str, str] | None = None
     extras: Sequence[str] = ()
 
@@ -55,77 +62,39 @@ class Look:
         return os.path.normpath(os.path.join(os.path.dirname(self.path), path)) if path else ""
 
 
-def look(pool: Pool, name: object, rows: Store) -> Look:
+def look(pool: Pool, name: object, rows: Store, effort: Effort) -> Look:
     """Look at one volume. Raises NO_STORAGE_VOL if the pool has none of this name."""
     if not is_volume_name(name):
         raise no_volume(pool, name)
-    path = pool.path(str(name))
+    text = str(name)
     try:
-        found = os.lstat(path)
-        if not stat.S_ISREG(found.st_mode):
-            raise no_volume(pool, name)
-        row = row_of(rows, path, found.st_ino)
-        header = read_header(path, (row["format"], row["encryption"] is not None) if row else None)
-    except FileNotFoundError:
-        raise no_volume(pool, name) from None
+        return pool.volumes.look(pool, text, rows.get(TABLE, pool.row_key(text)), effort)
     except OSError as error:
         raise DriverError(
-            f"cannot look at {path}: {error.strerror}", code=Code.SYSTEM_ERROR, subject=volume_subject(pool, name)
+            f"cannot look at {pool.path(text)}: {error.strerror}", code=Code.SYSTEM_ERROR, subject=volume_subject(pool, name)
         ) from None
-    return Look(
-        name=str(name),
-        path=path,
-        header=header,
-        size=found.st_size,
-        allocation=found.st_blocks * BLOCK_BYTES,
-        inode=found.st_ino,
-        mode=stat.S_IMODE(found.st_mode),
-        owner=found.st_uid,
-        group=found.st_gid,
-        accessed_ns=found.st_atime_ns,
-        modified_ns=found.st_mtime_ns,
-        changed_ns=found.st_ctime_ns,
-        encryption=row["encryption"] if row else None,
-        extras=row["extras"] if row else (),
-    )
 
 
-def row_of(rows: Store, path: str, inode: int) -> dict[str, Any] | None:
-    """Return what is recorded of a volume, if the file is still the one we made."""
-    row = rows.get(TABLE, path)
-    return row if row is not None and row["inode"] == inode else None
-
-
-def volume_names(pool: Pool) -> tuple[list[str], list[str]]:
-    """List a pool's volumes, and the names of files that cannot be one (a symbolic link, a name that is no text)."""
-    names, skipped = [], []
+def volume_names(pool: Pool, effort: Effort) -> tuple[list[str], list[str]]:
+    """List a pool's volumes, and the names of what cannot be one."""
     try:
-        with os.scandir(pool.definition.target) as entries:
-            for entry in entries:
-                if entry.name.startswith(".") or entry.is_dir(follow_symlinks=False):
-                    continue
-                if entry.is_file(follow_symlinks=False) and is_volume_name(entry.name):
-                    names.append(entry.name)
-                else:
-                    skipped.append(entry.name.encode(errors="backslashreplace").decode())
+        names, skipped = pool.volumes.names(pool, effort)
     except OSError as error:
-        raise DriverError(
-            f"cannot list {pool.definition.target}: {error.strerror}", code=Code.SYSTEM_ERROR, subject=pool.subject
-        ) from None
-    length = sum(map(len, names)) * 2 + len(names) * len(pool.definition.target)
+        raise DriverError(f"cannot list it: {error.strerror}", code=Code.SYSTEM_ERROR, subject=pool.subject) from None
+    length = sum(map(len, names)) + sum(len(pool.path(name)) for name in names)
     if len(names) > VOLUMES_MAX or length > LIST_CHARS_MAX:
         raise DriverError(f"it has {len(names)} volumes, more than an answer can list", code=Code.OVERFLOW, subject=pool.subject)
-    return sorted(names), sorted(skipped)
+    return names, skipped
 
 
-def forget_vanished(pool: Pool, rows: Store) -> None:
-    """Drop the rows of volumes whose files somebody else removed."""
-    folder = pool.definition.target
-    gone = [path for path in rows.all(TABLE) if os.path.dirname(path) == folder and not os.path.lexists(path)]
+def forget_vanished(pool: Pool, rows: Store, effort: Effort) -> None:
+    """Drop the rows of volumes that somebody else removed."""
+    mine = {key: pool.volumes.name_of_row(pool.definition, key) for key in rows.all(TABLE)}
+    gone = [key for key, name in mine.items() if name is not None and not pool.volumes.exists(pool, name, effort)]
     if gone:
         with rows.transaction() as t:
-            for path in gone:
-                t.delete(TABLE, path)
+            for key in gone:
+                t.delete(TABLE, key)
 
 
 def volume_subject(pool: Pool, name: object) -> str:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from tierhost.workers.runtime.commands import is_stuck
 from tierhost.workers.runtime.contract import Code, DriverError
-from tierhost.workers.storage.backend import Effort
+from tierhost.workers.storage.acts import may_still_happen
 from tierhost.workers.storage.flags import (
     BUILD_NO_OVERWRITE,
     BUILD_OVERWRITE,
@@ -21,13 +19,10 @@ from tierhost.workers.storage.registry import Pool
 from tierhost.workers.storage.state import Seen
 
 if TYPE_CHECKING:
+    from tierhost.workers.storage.backend import Effort
     from tierhost.workers.storage.pool_xml import PoolDefinition
     from tierhost.workers.storage.restoring import Restoring
     from tierhost.workers.storage.workbench import Workbench
-
-
-UNDO_LIMIT_S: Final = 5.0
-"""How long taking back a failed start may take."""
 
 
 class PoolLife:
@@ -42,7 +37,9 @@ class PoolLife:
     def start(self, uuid: str, transient: PoolDefinition | None = None, flags: int = 0, reply: Any = None) -> Pool:
         """Start a pool that is defined, or a transient one. Durable when it returns. Raises if it is active already."""
         name = transient.name if transient else self._bench.pools.find(uuid).name
-        with self._context.jobs.changing(f"pool {name}"), self._bench.act(f"pool {uuid}") as effort:
+        wanted = transient or self._bench.pools.find(uuid).definition
+        self._bench.links.reach(wanted)
+        with self._context.jobs.changing(f"pool {name}"), self._bench.act(f"pool {uuid}", wanted) as effort:
             self._restoring.settle_pool(uuid)
             pool = (self._bench.pools.get(uuid) or Pool(None)) if transient else self._bench.pools.find(uuid)
             if pool.active:
@@ -55,11 +52,12 @@ class PoolLife:
         self._context.mend(started.subject)
         self._context.emit("pool-started", started.name, {"uuid": uuid})
         self._restoring.settle_volumes(started)
+        self._restoring.watch(started)
         return started
 
     def _start(self, pool: Pool, effort: Effort, reply: Any) -> Pool:
         backend, intent = pool.backend, intent_of(pool.uuid)
-        if backend.mounts:
+        if backend.changes_world:
             self._run.intend(intent, {"act": "start", "reply": reply, **active_row(pool)})
         try:
             started = replace(pool, facts=backend.start(pool.definition, effort))
@@ -68,7 +66,7 @@ class PoolLife:
                 t.settle(intent)
                 t.reply(reply)
         except DriverError as error:
-            if is_stuck(error):
+            if may_still_happen(error):
                 self._context.degrade(pool.subject, error.text)
             else:
                 self._undo_start(pool, effort)
@@ -77,12 +75,11 @@ class PoolLife:
 
     def _undo_start(self, pool: Pool, effort: Effort) -> None:
         """Leave nothing mounted by a start that is reported as failed."""
-        if not pool.backend.mounts:
+        if not pool.backend.changes_world:
             return
         try:
             if pool.backend.seen(pool.definition, {}) is Seen.OURS:
-                # The time of the act itself may be over.
-                pool.backend.stop(pool.definition, {}, Effort(time.monotonic() + UNDO_LIMIT_S, effort.lock_fd))
+                pool.backend.stop(pool.definition, {}, self._bench.more_time(effort))
             with self._run.transaction() as t:
                 t.abandon(intent_of(pool.uuid))
         except DriverError as error:
@@ -92,7 +89,7 @@ class PoolLife:
     def stop(self, name: str) -> Pool:
         """Stop an active pool. Refused while a guest or a change uses it; what cannot be unmounted stays active."""
         found = self._bench.pools.find_active(name)
-        with self._context.jobs.changing(found.subject), self._bench.act(f"pool {found.uuid}") as effort:
+        with self._context.jobs.changing(found.subject), self._bench.act(f"pool {found.uuid}", found.definition) as effort:
             self._restoring.settle_pool(found.uuid)
             pool = self._bench.pools.find_active(found.uuid)
             with self._bench.occupancy.stopping(pool.uuid, pool.subject):
@@ -102,18 +99,19 @@ class PoolLife:
                     self._bench.pools.drop(pool.uuid)
                 else:
                     self._bench.pools.put(stopped)
+        self._bench.links.drop(pool.uuid)
         self._context.mend(pool.subject)
         self._context.emit("pool-stopped", pool.name, {"uuid": pool.uuid})
         return pool
 
     def _stop(self, pool: Pool, effort: Effort) -> None:
         intent = intent_of(pool.uuid)
-        if pool.backend.mounts:
+        if pool.backend.changes_world:
             self._run.intend(intent, {"act": "stop", **active_row(pool)})
         try:
             pool.backend.stop(pool.definition, pool.facts, effort)
         except DriverError as error:
-            if is_stuck(error):
+            if may_still_happen(error):
                 self._context.degrade(pool.subject, error.text)
             else:
                 with self._run.transaction() as t:
@@ -127,10 +125,11 @@ class PoolLife:
     def refresh(self, name: str) -> Pool:
         """Look at an active pool again; mount it again if somebody unmounted it."""
         found = self._bench.pools.find_active(name)
-        with self._context.jobs.changing(found.subject), self._bench.act(f"pool {found.uuid}") as effort:
+        self._bench.links.reach(found.definition)
+        with self._context.jobs.changing(found.subject), self._bench.act(f"pool {found.uuid}", found.definition) as effort:
             self._restoring.settle_pool(found.uuid)
             pool = self._bench.pools.find_active(found.uuid)
-            if pool.backend.mounts and pool.backend.seen(pool.definition, pool.facts) is Seen.ABSENT:
+            if pool.backend.changes_world and pool.backend.seen(pool.definition, pool.facts) is Seen.ABSENT:
                 pool = self._restoring.mount_again(pool, effort)
         self._bench.need_usable(pool)
         self._restoring.settle_volumes(pool)

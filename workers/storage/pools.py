@@ -77,7 +77,7 @@ class PoolChanges(StorageBase):
         check_flags(flags, BUILD_FLAGS)
         if flags == BUILD_FLAGS:
             raise DriverError("flags 4 (no overwrite) and 8 (overwrite) exclude each other", code=Code.INVALID_ARG)
-        with self._inactive(pool) as found, self.bench.act(f"pool {found.uuid}") as effort:
+        with self._inactive(pool) as found, self.bench.act(f"pool {found.uuid}", found.definition) as effort:
             found.backend.build(found.definition, flags, effort)
         self.context.emit("pool-built", found.name, {"uuid": found.uuid})
 
@@ -85,8 +85,8 @@ class PoolChanges(StorageBase):
     def storage_pool_delete(self, pool: str, flags: int = 0) -> None:
         """Remove the empty directory of an inactive pool."""
         check_flags(flags)
-        with self._inactive(pool) as found, self.bench.act(f"pool {found.uuid}"):
-            found.backend.delete(found.definition)
+        with self._inactive(pool) as found, self.bench.act(f"pool {found.uuid}", found.definition) as effort:
+            found.backend.delete(found.definition, effort)
         self.context.emit("pool-deleted", found.name, {"uuid": found.uuid})
 
     @change()
@@ -97,7 +97,7 @@ class PoolChanges(StorageBase):
         """
         check_flags(flags)
         found = self.life.refresh(pool)
-        names, skipped = volume_names(found)
+        names, skipped = volume_names(found, self.bench.glance(found))
         self.context.emit("pool-refreshed", found.name, {"uuid": found.uuid})
         return {"volumes": len(names), "skipped": skipped[:100]}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
 
     from tierhost.workers.storage.backend import PoolBackend
     from tierhost.workers.storage.pool_xml import PoolDefinition
+    from tierhost.workers.storage.volume_backend import VolumeBackend
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +60,18 @@ class Pool:
         """What knows its type."""
         return backend_of(self.definition.type)
 
+    @property
+    def volumes(self) -> VolumeBackend:
+        """What knows its volumes."""
+        return self.backend.volumes
+
     def path(self, volume: str) -> str:
         """The path, and key, of one of its volumes."""
-        return os.path.join(self.definition.target, volume)
+        return self.volumes.path(self.definition, volume)
+
+    def row_key(self, volume: str) -> str:
+        """Under what the stores know one of its volumes."""
+        return self.volumes.row_key(self.definition, volume)
 
 
 class Pools:
@@ -121,8 +130,14 @@ class Pools:
 
     def at(self, target: str) -> Pool | None:
         """Return the pool whose directory this is, the active one first."""
-        found = [pool for pool in self._pools.values() if pool.definition.target == target]
+        found = [pool for pool in self._pools.values() if target and pool.definition.target == target]
         return max(found, key=lambda pool: pool.active, default=None)
+
+    def of_volume(self, path: str) -> tuple[Pool, str] | None:
+        """Return the pool that a path would be a volume of, the active one first, and the volume's name."""
+        places = [(pool, pool.volumes.name_at(pool.definition, path)) for pool in self._pools.values()]
+        found = [(pool, name) for pool, name in places if name is not None]
+        return max(found, key=lambda place: place[0].active, default=None)
 
     @contextmanager
     def claiming(self, wanted: PoolDefinition) -> Iterator[None]:

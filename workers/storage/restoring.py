@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from tierhost.workers.runtime.contract import DriverError, TierhostError
@@ -12,6 +13,7 @@ from tierhost.workers.storage.records import ACTIVE, POOLS, active_row, intent_o
 from tierhost.workers.storage.registry import Pool
 from tierhost.workers.storage.state import Intent, Seen, Settlement, settle_pool
 from tierhost.workers.storage.together import together
+from tierhost.workers.storage.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,6 +30,11 @@ MOUNT_RESERVE_S: Final = 8.0
 
 RETRY_FIRST_S: Final = 2.0
 RETRY_MAX_S: Final = 60.0
+RETRY_REMOTE_S: Final = 4.0
+"""A server is asked again at least so often: one question costs it nothing."""
+
+WATCH_S: Final = 3.0
+"""How often an active pool on a server is looked at when nobody calls."""
 
 
 class Restoring:
@@ -38,6 +45,7 @@ class Restoring:
         self._context = bench.context
         self._run = bench.context.run
         self.settle_volumes = settle_volumes
+        self._turns = Turns(self._context.later)
 
     # Initialize.
 
@@ -51,7 +59,12 @@ class Restoring:
             pool = self._picture(uuid, intents.get(uuid), lost_record=uuid in lost)
             if pool is not None:
                 self._restore_one(pool, intents.get(uuid))
-        self.look_at([pool for pool in self._bench.pools.all() if pool.active])
+        active = [pool for pool in self._bench.pools.all() if pool.active]
+        self.look_at([pool for pool in active if not pool.backend.remote])
+        for pool in active:
+            if pool.backend.remote:
+                # Its key comes from another worker, which nobody has told us of yet; and it may be silent for long.
+                self._context.later(0.0, partial(self._look, pool.uuid, 1))
 
     def _pool_intents(self) -> dict[str, dict[str, Any]]:
         return {facts["uuid"]: facts for facts in self._run.intents().values() if "uuid" in facts}
@@ -72,7 +85,7 @@ class Restoring:
         if row is None:
             return None
         try:
-            return parse_pool(row["xml"], lambda kind: backend_of(kind).read_source)
+            return parse_pool(row["xml"], backend_of)
         except DriverError as error:
             self._context.degrade(f"pool {row.get('name', uuid)}", f"its definition cannot be read: {error}")
             return None
@@ -99,7 +112,7 @@ class Restoring:
         act = Intent(intent["act"]) if intent else Intent.NONE
         if act is not Intent.NONE and not locked:
             # Its mount or umount may still be on its way: look at the world when it stands still.
-            with self._bench.act(f"pool {definition.uuid}"):
+            with self._bench.act(f"pool {definition.uuid}", definition):
                 seen = backend.seen(definition, pool.facts)
         else:
             seen = backend.seen(definition, pool.facts)
@@ -158,7 +171,7 @@ class Restoring:
             self._retry(pool.uuid, 0, "not mounted again yet: initialize had no time left")
             return
         try:
-            with self._bench.act(f"pool {pool.uuid}") as effort:
+            with self._bench.act(f"pool {pool.uuid}", pool.definition) as effort:
                 self.mount_again(pool, effort)
         except DriverError as error:
             self._retry(pool.uuid, 1, f"it was active and cannot be mounted again: {error}")
@@ -178,8 +191,9 @@ class Restoring:
         pool = self._bench.pools.get(uuid)
         if pool is not None and pool.active:
             self._context.degrade(pool.subject, trouble)
-            delay_s = min(RETRY_MAX_S, RETRY_FIRST_S * 2**attempt) if attempt else 0.0
-            self._context.later(delay_s, lambda: self._recover(uuid, min(attempt + 1, 10)))
+            longest_s = RETRY_REMOTE_S if pool.backend.remote else RETRY_MAX_S
+            delay_s = min(longest_s, RETRY_FIRST_S * 2**attempt) if attempt else 0.0
+            self._turns.put_off(uuid, delay_s, lambda: self._recover(uuid, min(attempt + 1, 10)))
 
     def _recover(self, uuid: str, attempt: int) -> None:
         """Try again to bring an active pool back; runs on the worker's pool until it is back, stopped or gone."""
@@ -187,9 +201,10 @@ class Restoring:
         if pool is None or not pool.active:
             return
         try:
-            with self._context.jobs.changing(pool.subject), self._bench.act(f"pool {uuid}") as effort:
+            self._bench.links.reach(pool.definition)
+            with self._context.jobs.changing(pool.subject), self._bench.act(f"pool {uuid}", pool.definition) as effort:
                 pool = self._bench.pools.find_active(uuid)
-                if pool.backend.mounts and pool.backend.seen(pool.definition, pool.facts) is Seen.ABSENT:
+                if pool.backend.changes_world and pool.backend.seen(pool.definition, pool.facts) is Seen.ABSENT:
                     self.mount_again(pool, effort)
         except TierhostError as error:
             self._retry(uuid, attempt, str(error))
@@ -199,16 +214,27 @@ class Restoring:
     # Looking.
 
     def look_at(self, pools: list[Pool]) -> None:
-        """Look into the directory of every active pool. One that hangs is shown, and the others serve."""
+        """Look at the storage of every active pool. One that hangs is shown, and the others serve."""
         for pool in together(lambda pool: self._look(pool.uuid, 1), pools, LOOK_LIMIT_S):
-            self._context.degrade(pool.subject, f"its directory {pool.definition.target} does not answer")
+            place = f"its directory {pool.definition.target}" if pool.definition.target else "its storage"
+            self._context.degrade(pool.subject, f"{place} does not answer")
 
     def _look(self, uuid: str, attempt: int) -> None:
         pool = self._bench.pools.get(uuid)
         if pool is None or not pool.active:
             return
-        trouble = self._bench.trouble(pool)
+        try:
+            self._bench.links.reach(pool.definition)
+            trouble = self._bench.trouble(pool)
+        except TierhostError as error:
+            trouble = str(error)
         if trouble:
             self._retry(uuid, attempt, trouble)
         else:
             self.settle_volumes(pool)
+            self.watch(pool)
+
+    def watch(self, pool: Pool) -> None:
+        """Look at a remote pool again soon, and so on: that its storage fell silent, and is back, shows without a call."""
+        if pool.backend.remote:
+            self._turns.put_off(pool.uuid, WATCH_S, lambda: self._look(pool.uuid, 1))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tierhost.workers.storage.pool_xml import NAME_BYTES_MAX
+from tierhost.workers.storage.xml_values import NAME_BYTES_MAX
 
 
 def is_volume_name(name: object) -> bool:

@@ -9,13 +9,13 @@ from lxml import etree
 
 from tierhost.workers.runtime.contract import Code
 from tierhost.workers.runtime.definitions import Element, Unsupported, parse
-from tierhost.workers.storage.pool_xml import Permissions, absolute_path, canonical_uuid_text, read_permissions
 from tierhost.workers.storage.volume_names import is_volume_name
+from tierhost.workers.storage.xml_values import Permissions, absolute_path, canonical_uuid_text, read_permissions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tierhost.workers.storage.looking import Look
+    from tierhost.workers.storage.looking import FileLook, Look
 
 CAPACITY_MAX: Final = 1 << 60
 TELLING: Final = ("key", "physical", "source")
@@ -71,7 +71,7 @@ class VolumeDefinition:
 def parse_volume(text: str) -> VolumeDefinition:
     """Parse a volume. Raises BadDefinition naming element and line, or Unsupported for what touches safety."""
     volume = parse(text, "volume")
-    volume.one_of("type", ("file",), "file")
+    volume.one_of("type", ("file", "block", "network"), "file")
     for told in TELLING:
         found = volume.child(told)
         if found is not None:
@@ -203,7 +203,7 @@ def _backing(element: Element | None, image_format: str) -> Backing | None:
 
 def describe_volume(look: Look) -> str:
     """Write a volume's XML in libvirt's order, and at the end what was in its definition and nobody read."""
-    volume = etree.Element("volume", type="file")
+    volume = etree.Element("volume", type=look.kind)
     _put(volume, "name", look.name)
     _put(volume, "key", look.path)
     for tag, value in (("capacity", look.header.capacity), ("allocation", look.allocation), ("physical", look.size)):
@@ -211,10 +211,8 @@ def describe_volume(look: Look) -> str:
     target = etree.SubElement(volume, "target")
     _put(target, "path", look.path)
     etree.SubElement(target, "format", type=look.header.format)
-    _put_permissions(target, look)
-    times = etree.SubElement(target, "timestamps")
-    for tag, instant_ns in (("atime", look.accessed_ns), ("mtime", look.modified_ns), ("ctime", look.changed_ns)):
-        _put(times, tag, f"{instant_ns // 10**9}.{instant_ns % 10**9:09}")
+    if look.file is not None:
+        _put_file(target, look.file)
     if look.header.luks:
         _put_encryption(target, look.encryption or {})
     if look.header.backing_path:
@@ -230,10 +228,13 @@ def _put(parent: etree._Element, tag: str, text: str, **attributes: str) -> None
     etree.SubElement(parent, tag, attributes).text = text
 
 
-def _put_permissions(target: etree._Element, look: Look) -> None:
+def _put_file(target: etree._Element, file: FileLook) -> None:
     permissions = etree.SubElement(target, "permissions")
-    for tag, text in (("mode", f"0{look.mode:o}"), ("owner", str(look.owner)), ("group", str(look.group))):
+    for tag, text in (("mode", f"0{file.mode:o}"), ("owner", str(file.owner)), ("group", str(file.group))):
         _put(permissions, tag, text)
+    times = etree.SubElement(target, "timestamps")
+    for tag, instant_ns in (("atime", file.accessed_ns), ("mtime", file.modified_ns), ("ctime", file.changed_ns)):
+        _put(times, tag, f"{instant_ns // 10**9}.{instant_ns % 10**9:09}")
 
 
 def _put_encryption(target: etree._Element, encryption: Mapping[str, str]) -> None:

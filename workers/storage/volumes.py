@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from tierhost.workers.runtime.contract import Code, DriverError, change
-from tierhost.workers.storage import files, images
 from tierhost.workers.storage.base import StorageBase
 from tierhost.workers.storage.flags import (
     VOL_CREATE_PREALLOC_METADATA,
@@ -18,17 +17,14 @@ from tierhost.workers.storage.flags import (
     check_text,
     check_whole,
 )
-from tierhost.workers.storage.looking import look, volume_subject
-from tierhost.workers.storage.volume_work import Making
+from tierhost.workers.storage.looking import volume_subject
+from tierhost.workers.storage.volume_backend import PIECE_BYTES, Making, Original
 from tierhost.workers.storage.volume_xml import CAPACITY_MAX, parse_volume
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tierhost.workers.storage.backend import Effort
     from tierhost.workers.storage.looking import Look
     from tierhost.workers.storage.registry import Pool
-    from tierhost.workers.storage.volume_xml import Encryption, VolumeDefinition
+    from tierhost.workers.storage.volume_xml import Encryption
 
 WIPE_ZERO: Final = 0
 
@@ -47,17 +43,10 @@ class VolumeChanges(StorageBase):
         found = self.usable(pool)
         if wanted.capacity is None and wanted.backing is None:
             raise DriverError("<capacity> is missing", code=Code.XML_ERROR, subject="/volume")
-        if flags and wanted.format != "qcow2":
-            raise DriverError(
-                "only a qcow2 volume has metadata to set aside", code=Code.INVALID_ARG, subject=volume_subject(found, wanted.name)
-            )
-        key = self._key(wanted.encryption)
-        options = ("preallocation=metadata",) if flags else ()
-
-        def fill(path: str, effort: Effort) -> None:
-            self._make_empty(path, wanted, wanted.capacity, key, effort, options)
-
-        return self._make(found, wanted, fill)
+        rounds = self.bench.options.luks_iterations
+        making = Making(wanted, wanted.capacity, preallocate=bool(flags), luks_iterations=rounds)
+        found.volumes.check(found, making)
+        return self._make(found, replace(making, key=self._key(wanted.encryption)))
 
     @change()
     def storage_vol_create_xml_from(self, pool: str, xml: str, source_pool: str, source: str, flags: int = 0) -> dict[str, Any]:
@@ -65,17 +54,16 @@ class VolumeChanges(StorageBase):
         check_flags(flags)
         wanted = parse_volume(check_text(xml, "the definition"))
         found, from_pool = self.usable(pool), self.usable(source_pool)
-        seen = look(from_pool, source, self.context.persistent)
+        seen = self.bench.look(from_pool, source)
         capacity = max(wanted.capacity or 0, seen.header.capacity)
-        key, source_key = self._key(wanted.encryption), self._key_of(seen, from_pool)
-
-        def fill(path: str, effort: Effort) -> None:
-            with self.bench.occupancy.reading((from_pool.uuid, seen.name), volume_subject(from_pool, seen.name)):
-                self._make_empty(path, wanted, capacity, key, effort)
-                target = images.Image(path, wanted.format, key)
-                images.copy(images.Image(seen.path, seen.header.format, source_key), target, effort)
-
-        return self._make(found, wanted, fill)
+        making = Making(wanted, capacity, luks_iterations=self.bench.options.luks_iterations)
+        found.volumes.check(found, making)
+        original = Original(from_pool, seen, self._key_of(seen, from_pool), self.bench.glance(from_pool))
+        making = replace(making, key=self._key(wanted.encryption), original=original)
+        if (found.uuid, wanted.name) == (from_pool.uuid, seen.name):
+            raise DriverError("it exists already", code=Code.STORAGE_VOL_EXIST, subject=volume_subject(found, wanted.name))
+        with self.bench.occupancy.reading((from_pool.uuid, seen.name), volume_subject(from_pool, seen.name)):
+            return self._make(found, making)
 
     @change()
     def storage_vol_delete(self, pool: str, volume: str, flags: int = 0) -> None:
@@ -94,7 +82,7 @@ class VolumeChanges(StorageBase):
         check_flags(flags, VOL_RESIZE_ALLOCATE | VOL_RESIZE_DELTA | VOL_RESIZE_SHRINK)
         check_whole(capacity, "capacity", 0, CAPACITY_MAX)
         found = self.usable(pool)
-        seen = look(found, volume, self.context.persistent)
+        seen = self.bench.look(found, volume)
         wanted = _wanted_capacity(found, seen, capacity, flags)
         shrinks = wanted < seen.header.capacity
         if flags & VOL_RESIZE_ALLOCATE and seen.header.format != "raw":
@@ -103,17 +91,8 @@ class VolumeChanges(StorageBase):
                 code=Code.ARGUMENT_UNSUPPORTED,
                 subject=volume_subject(found, volume),
             )
-
-        def act(now: Look, effort: Effort) -> None:
-            if now.header != seen.header:
-                raise DriverError("it was changed meanwhile", code=Code.RESOURCE_BUSY, hint="try again")
-            if seen.header.format == "raw":
-                size = wanted + seen.header.payload_offset
-                files.set_size(seen.path, size, allocate=bool(flags & VOL_RESIZE_ALLOCATE))
-            else:
-                images.resize_qcow2(seen.path, wanted, shrink=shrinks, effort=effort)
-
-        self.work.resize(found, volume, wanted, act, under_guests=not shrinks and seen.header.format == "raw")
+        under_guests = not shrinks and seen.header.format == "raw"
+        self.work.resize(found, seen, wanted, allocate=bool(flags & VOL_RESIZE_ALLOCATE), under_guests=under_guests)
         self.context.emit("volume-resized", volume, {"pool": found.name, "capacity": wanted})
 
     @change()
@@ -135,9 +114,9 @@ class VolumeChanges(StorageBase):
 
     @change()
     def storage_vol_upload(self, pool: str, volume: str, data: bytes, offset: int = 0) -> int:
-        """Write a piece of at most 4 MiB into a volume's file. Refused while a guest uses it. Returns how many bytes."""
-        if not isinstance(data, bytes) or len(data) > files.CHUNK_BYTES_MAX:
-            raise DriverError(f"data must be bytes, at most {files.CHUNK_BYTES_MAX}", code=Code.INVALID_ARG)
+        """Write a piece of at most 4 MiB into a volume. Refused while a guest uses it. Returns how many bytes."""
+        if not isinstance(data, bytes) or len(data) > PIECE_BYTES:
+            raise DriverError(f"data must be bytes, at most {PIECE_BYTES}", code=Code.INVALID_ARG)
         check_whole(offset, "offset", 0, CAPACITY_MAX)
         found = self.usable(pool)
 
@@ -152,35 +131,14 @@ class VolumeChanges(StorageBase):
 
     # Making.
 
-    def _make(self, pool: Pool, wanted: VolumeDefinition, fill: Callable[[str, Effort], None]) -> dict[str, Any]:
+    def _make(self, pool: Pool, making: Making) -> dict[str, Any]:
+        wanted = making.wanted
         path = pool.path(wanted.name)
         reply = {"name": wanted.name, "key": path, "path": path, "pool": pool.name, "unread": list(wanted.unread)}
         row = {"format": wanted.format, "encryption": _secret(wanted.encryption), "extras": list(wanted.extras)}
-        self.work.make(pool, Making(wanted.name, row, wanted.permissions, fill, reply))
+        self.work.make(pool, making, row, reply)
         self.context.emit("volume-created", wanted.name, {"pool": pool.name})
         return reply
-
-    def _make_empty(
-        self,
-        path: str,
-        wanted: VolumeDefinition,
-        capacity: int | None,
-        key: bytes | None,
-        effort: Effort,
-        options: tuple[str, ...] = (),
-    ) -> None:
-        if wanted.format == "qcow2":
-            if wanted.backing is not None and not os.path.exists(wanted.backing.path):
-                raise DriverError(f"its backing image {wanted.backing.path} is not there", code=Code.NO_STORAGE_VOL)
-            images.make_qcow2(path, capacity, wanted.backing, (*wanted.qcow2_options, *options), effort)
-            return
-        size = capacity or 0
-        # libvirt's rule: what does not say how much to set aside gets all of it.
-        allocation = size if wanted.allocation is None else wanted.allocation
-        if wanted.encryption is not None and key is not None:
-            images.make_luks(path, size, allocation, wanted.encryption, key, self.bench.options.luks_iterations, effort)
-        else:
-            images.make_raw(path, size, allocation)
 
     # Keys: fetched before any lock is taken, since the secret driver may be slow, or dead.
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tierhost.workers.storage.backend import PoolBackend
 from tierhost.workers.storage.directories import (
     directory_trouble,
     make_directory,
     need_directory,
     remove_directory,
 )
-from tierhost.workers.storage.pool_xml import Source
-from tierhost.workers.storage.state import Seen
+from tierhost.workers.storage.file_volumes import FileVolumes
+from tierhost.workers.storage.source_xml import Source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,10 +22,14 @@ if TYPE_CHECKING:
     from tierhost.workers.storage.pool_xml import PoolDefinition
 
 
-class Backend:
-    """A directory as a pool."""
+class Backend(PoolBackend):
+    """A directory as a pool.
 
-    mounts = False
+    Whether it is active is not seen in the world: libvirt takes every pool whose directory exists for active, and starts
+    pools nobody started. We do not look.
+    """
+
+    volumes = FileVolumes()
 
     def read_source(self, source: Element | None, pool: Element) -> Source:
         """A directory has no source."""
@@ -34,24 +39,12 @@ class Backend:
         """Two pools in one directory would show each other's volumes."""
         return {definition.target}
 
-    def seen(self, definition: PoolDefinition, facts: Mapping[str, Any]) -> Seen:
-        """Nothing: see the comment."""
-        # libvirt takes every pool whose directory exists for active, and starts pools nobody started. We do not look.
-        return Seen.UNSEEN
-
-    def find_facts(self, definition: PoolDefinition) -> Facts:
-        """Nothing to remember."""
-        return {}
-
     def start(self, definition: PoolDefinition, effort: Effort) -> Facts:
         """The directory must be there."""
         need_directory(definition)
         return {}
 
-    def stop(self, definition: PoolDefinition, facts: Mapping[str, Any], effort: Effort) -> None:
-        """Nothing to undo: the directory stays."""
-
-    def trouble(self, definition: PoolDefinition, facts: Mapping[str, Any]) -> str:
+    def trouble(self, definition: PoolDefinition, facts: Mapping[str, Any], effort: Effort) -> str:
         """Whether the directory is there and readable."""
         return directory_trouble(definition.target)
 
@@ -59,6 +52,6 @@ class Backend:
         """Make the directory."""
         make_directory(definition)
 
-    def delete(self, definition: PoolDefinition) -> None:
+    def delete(self, definition: PoolDefinition, effort: Effort) -> None:
         """Remove the directory, if it is empty."""
         remove_directory(definition)

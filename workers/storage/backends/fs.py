@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 from tierhost.workers.runtime.commands import CommandFailed, run
 from tierhost.workers.runtime.contract import Code, DriverError
 from tierhost.workers.runtime.definitions import Unsupported
+from tierhost.workers.storage.backend import PoolBackend
 from tierhost.workers.storage.directories import make_directory, need_directory, remove_directory, subject
+from tierhost.workers.storage.file_volumes import FileVolumes
 from tierhost.workers.storage.flags import BUILD_NO_OVERWRITE, BUILD_OVERWRITE
 from tierhost.workers.storage.mounts import comes_from, mount, mounts_at, unmount, users_of
-from tierhost.workers.storage.pool_xml import Source, absolute_path
+from tierhost.workers.storage.source_xml import Source
 from tierhost.workers.storage.state import Seen
+from tierhost.workers.storage.xml_values import absolute_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,10 +41,11 @@ ONLY_MOUNTED: Final = ("auto", "ufs", "iso9660", "udf", "gfs", "gfs2", "vfat", "
 BLKID_NOTHING_FOUND: Final = 2
 
 
-class Backend:
+class Backend(PoolBackend):
     """A file system as a pool."""
 
-    mounts = True
+    changes_world = True
+    volumes = FileVolumes()
 
     def read_source(self, source: Element | None, pool: Element) -> Source:
         """Read device and format; both decide what is mounted."""
@@ -117,7 +121,7 @@ class Backend:
                 hint=f"who uses it: fuser -vm {definition.target}" if busy else "",
             ) from None
 
-    def trouble(self, definition: PoolDefinition, facts: Mapping[str, Any]) -> str:
+    def trouble(self, definition: PoolDefinition, facts: Mapping[str, Any], effort: Effort) -> str:
         """Whether the mount is there, and visible."""
         match self.seen(definition, facts):
             case Seen.ABSENT:
@@ -146,7 +150,7 @@ class Backend:
             _refuse_content(definition, effort)
         run([*maker, definition.source.device], limit_s=effort.limit_s, keep_fds=(effort.lock_fd,))
 
-    def delete(self, definition: PoolDefinition) -> None:
+    def delete(self, definition: PoolDefinition, effort: Effort) -> None:
         """Remove the mount point, if it is empty; what is on the device stays."""
         remove_directory(definition)
 

@@ -11,7 +11,7 @@ import pytest
 
 from tierhost.workers.runtime.contract import Code, DriverError
 from tierhost.workers.storage import files
-from tierhost.workers.storage.pool_xml import Permissions
+from tierhost.workers.storage.xml_values import Permissions
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from tierhost.workers.runtime.contract import Code, DriverError
-from tierhost.workers.storage.pool_xml import PoolDefinition, Source
+from tierhost.workers.storage.pool_xml import PoolDefinition
 from tierhost.workers.storage.registry import Pool, Pools
+from tierhost.workers.storage.source_xml import Source
 
 IMAGES = PoolDefinition("images", "11111111-0000-4000-8000-000000000001", "dir", "/srv/images")
 VAULT = PoolDefinition("vault", "11111111-0000-4000-8000-000000000002", "fs", "/srv/vault", Source("/srv/v.img", "ext4"))

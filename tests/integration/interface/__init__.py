@@ -1,0 +1,1 @@
+"""The interface driver against the kernel, in network namespaces of its own."""

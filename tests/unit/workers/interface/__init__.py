@@ -1,0 +1,1 @@
+"""The parts of the interface driver, each by itself."""

@@ -1,0 +1,1 @@
+"""The network driver's pure parts."""

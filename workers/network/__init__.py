@@ -1,0 +1,1 @@
+"""The network driver: virtual networks of bridges, filter tables and DHCP servers, and the ports guests plug into."""
