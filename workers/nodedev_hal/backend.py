@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 HAL: Final = "org.freedesktop.Hal"
 BUS: Final = "org.freedesktop.DBus"
 OWNER_CHANGED: Final = "NameOwnerChanged"
-MANAGER_PATH: Final = "/org/freedesktop/Hal/Manager"
-MANAGER: Final = f"{HAL}.Manager"
+DIRECTORY_PATH: Final = "/org/freedesktop/Hal/Manager"
+DIRECTORY: Final = f"{HAL}.Manager"
 DEVICE: Final = f"{HAL}.Device"
 ANSWER_LIMIT_S: Final = 5.0
 """How long a bus or HAL may take for one answer. It takes a millisecond, unless it hangs."""
@@ -141,7 +141,7 @@ class Bus:
     def subscribe(self) -> None:
         """Have HAL's signals sent to us, and the bus's word when HAL goes."""
         for rule in (
-            MatchRule(type="signal", sender=HAL, interface=MANAGER),
+            MatchRule(type="signal", sender=HAL, interface=DIRECTORY),
             MatchRule(type="signal", sender=HAL, interface=DEVICE),
             _name_owner_rule(),
         ):
@@ -159,7 +159,7 @@ class Bus:
 
     def devices(self) -> dict[str, Properties]:
         """Ask for all devices. Raises HalLost."""
-        (udis,) = self.call(MANAGER_PATH, MANAGER, "GetAllDevices")
+        (udis,) = self.call(DIRECTORY_PATH, DIRECTORY, "GetAllDevices")
         if len(udis) > DEVICES_MAX:
             raise HalLost(f"HAL has {len(udis)} devices, at most {DEVICES_MAX}", code=Code.OVERFLOW, subject="HAL")
         found = {udi: self.properties(udi) for udi in map(str, udis)}
@@ -172,7 +172,7 @@ class Bus:
 
     def _any_answer(self) -> None:
         try:
-            self.call(MANAGER_PATH, f"{BUS}.Peer", "Ping")
+            self.call(DIRECTORY_PATH, f"{BUS}.Peer", "Ping")
         except HalLost:
             raise
         except DriverError as error:

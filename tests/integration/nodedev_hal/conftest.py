@@ -100,7 +100,6 @@ def told(one: LifeInTest, kind: str, name: str) -> None:
 @pytest.fixture
 def bus() -> Iterator[PrivateBus]:
     """A bus without anybody on it."""
-    pytest.importorskip("jeepney", reason="the library jeepney is not installed")
     if shutil.which("dbus-daemon") is None:
         pytest.skip("dbus-daemon is not installed")
     made = PrivateBus(Path(tempfile.mkdtemp(prefix="thh", dir="/tmp")))

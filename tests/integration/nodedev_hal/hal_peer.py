@@ -16,7 +16,7 @@ from jeepney.io.blocking import DBusConnection, Proxy, open_dbus_connection
 
 HAL = "org.freedesktop.Hal"
 ROOT = "/org/freedesktop/Hal/devices/"
-MANAGER = DBusAddress("/org/freedesktop/Hal/Manager", HAL, f"{HAL}.Manager")
+DIRECTORY = DBusAddress("/org/freedesktop/Hal/Manager", HAL, f"{HAL}.Manager")
 
 FIRST: dict[str, dict[str, Any]] = {
     f"{ROOT}computer": {"info.udi": f"{ROOT}computer", "system.hardware.vendor": "Maker & Son"},
@@ -81,7 +81,7 @@ class Peer:
             device = DBusAddress(udi, HAL, f"{HAL}.Device")
             self._connection.send(new_signal(device, "PropertyModified", "i", (1,)))
         else:
-            self._connection.send(new_signal(MANAGER, "DeviceAdded" if verb == "add" else "DeviceRemoved", "s", (udi,)))
+            self._connection.send(new_signal(DIRECTORY, "DeviceAdded" if verb == "add" else "DeviceRemoved", "s", (udi,)))
 
 
 def main() -> None:
