@@ -134,6 +134,23 @@ class FakeNetwork:
         return {"released": gone}
 
 
+@dataclass
+class FakeFilter:
+    """Stands in for the nwfilter driver: a file for each port that is filtered."""
+
+    jobs: Jobs
+    folder: Path
+
+    def bind(self, port_dev: str, mac: str, name: str, parameters: dict[str, Any], owner: str, owner_name: str) -> None:
+        assert not self.jobs.held(), "a lock is held across a call to another worker"
+        (self.folder / f"{port_dev}.filter").touch()
+
+    def unbind(self, port_dev: str, owner: str) -> None:
+        assert not self.jobs.held(), "a lock is held across a call to another worker"
+        assert port_dev in taps(), "a port is filtered as long as it is there"
+        (self.folder / f"{port_dev}.filter").unlink(missing_ok=True)
+
+
 def taps() -> list[str]:
     """Every tap of the namespace we are in."""
     return [line.split(": ")[1] for line in ip("-o", "link", "show", "type", "tun").splitlines()]
@@ -144,6 +161,7 @@ class FakeServices:
     storage: FakeStorage
     secret: FakeSecret
     network: FakeNetwork
+    nwfilter: FakeFilter
 
 
 @dataclass
@@ -211,7 +229,9 @@ class Site:
         jobs, clockwork = Jobs(), Clockwork()
         degraded: dict[str, str] = {}
         events: list[tuple[str, str, dict[str, Any]]] = []
-        services = FakeServices(FakeStorage(jobs, self.volumes), FakeSecret(jobs, self.secrets), FakeNetwork(jobs))
+        services = FakeServices(
+            FakeStorage(jobs, self.volumes), FakeSecret(jobs, self.secrets), FakeNetwork(jobs), FakeFilter(jobs, self.folder)
+        )
         context = Context(
             name="qemu",
             incarnation=len(self.lives) + 1,
