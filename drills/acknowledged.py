@@ -201,11 +201,13 @@ def _strikes(history: History, first: Look | None, last: Look) -> Iterator[tuple
             for what in ("running", "paused", "pid"):
                 yield ("guests", name, what), may_be
         if "boot" in strike.kind:
+            certain = set(_ended_for_certain(first, last))
             for look in (first, last):
                 for kind, rows in () if look is None else look.objects.items():
-                    yield from ((fact, may_be) for key, row in rows.items() for fact in _ended_by_boot(kind, key, row))
+                    ended = {fact for key, row in rows.items() for fact in _ended_by_boot(kind, key, row)}
+                    yield from ((fact, may_be) for fact in ended - certain)
             gone = Write(strike.fired_s, strike.fired_s, sure=True, value=False, by=by)
-            yield from ((fact, gone) for fact in _ended_for_certain(first, last))
+            yield from ((fact, gone) for fact in certain)
 
 
 def _ended_for_certain(first: Look | None, last: Look) -> Iterator[Fact]:

@@ -33,15 +33,21 @@ LAUNCHER: Final = "tierhost.drills.misbehaving.launching"
 SHOWN_WITHIN_S: Final = 30.0
 GONE_WITHIN_S: Final = 5.0
 LOOK_AGAIN_S: Final = 0.01
+READY: Final = "READY"
+OWN_OPTIONS: Final = frozenset({"program", "limit_s", "until", "serves", "fresh"})
+"""What is for us; the rest is for the program."""
+
 VERBS: Final = frozenset(verb.removeprefix("state_") for verb in VERB_LIMITS_S)
 
 
 class Program(Leashed):
     """`program`: the way to misbehave (drills/misbehaving); `limit_s`: how long a verb of it may take; the rest: its options.
 
-    `until`: the phase, as QUARANTINED, to which the host must bring the driver for it.
+    `until`: the phase, as QUARANTINED, to which the host must bring the driver for it. `serves`: another driver, which must
+    get READY all the same, while the program is there.
 
-    The host and the driver's worker are killed, and a host starts whose driver is the program; other workers live on.
+    The host and the driver's worker are killed, and a host starts whose driver is the program; other workers live on, unless
+    `fresh`: then all are killed, and every tier comes up anew.
     """
 
     kind = "program"
@@ -49,8 +55,10 @@ class Program(Leashed):
     def __init__(self, target: Any, whom: str, options: Mapping[str, Any]) -> None:
         super().__init__(target, whom, options)
         self.way = text(self.kind, options, "program", "")
-        self.more = {name: value for name, value in options.items() if name not in {"program", "limit_s", "until"}}
+        self.more = {name: value for name, value in options.items() if name not in OWN_OPTIONS}
         self.until = text(self.kind, options, "until", "")
+        self.serves = text(self.kind, options, "serves", "")
+        self.fresh = options.get("fresh", False) is True
         folders.check(self.way, self.more)
         limit_s = number(self.kind, options, "limit_s", 0, 0, 3600)
         verb = str(self.more.get("verb", "state_initialize")).removeprefix("state_")
@@ -74,25 +82,26 @@ class Program(Leashed):
     def act(self, arguments: Mapping[str, Any]) -> str:
         """Deploy it, and wait until it has told that it is there (`at_once`: until it has misbehaved)."""
         folder = folders.replace(Path(arguments["programs"]), self.whom, self.way, self.more, self.limits_s)
-        end_host(Path(arguments["folder"]), self.whom)
+        end_host(Path(arguments["folder"]), "" if self.fresh else self.whom)
         start_host(Path(arguments["folder"]), [sys.executable, "-m", LAUNCHER, arguments["programs"], *arguments["argv"]])
         lines = _wait(lambda: self._lines(folder), f"the program {self.way} has done nothing yet", self.whom)
-        if self.until:
-            self._wait_until()
+        for driver, phase in ((self.whom, self.until), (self.serves, READY if self.serves else "")):
+            if phase:
+                self._wait_until(driver, phase)
         pid, what = lines[-1]
         return f"pid {pid}, in the place of {self.whom}: {what}{', until it was ' if self.until else ''}{self.until}"
 
-    def _wait_until(self) -> None:
+    def _wait_until(self, driver: str, phase: str) -> None:
         try:
-            _wait(lambda: _phase(self.target.folder, self.whom) == self.until, f"it is not {self.until}", self.whom)
+            _wait(lambda: _phase(self.target.folder, driver) == phase, f"it is not {phase}", driver)
         except NotFired as error:
-            raise PromiseBroken(error.text, subject=self.whom) from None
+            raise PromiseBroken(error.text, subject=driver) from None
 
     def _lines(self, folder: Path) -> list[tuple[int, str]]:
         told = folders.told(folder)
         if WAYS[self.way].at_once:
             return [line for line in told if line[1] != LOADED]
-        return told if _phase(self.target.folder, self.whom) == "READY" else []
+        return told if _phase(self.target.folder, self.whom) == READY else []
 
     @staticmethod
     def undo(**arguments: Any) -> None:
@@ -105,7 +114,7 @@ class Program(Leashed):
         start_host(folder, [sys.executable, "-m", HOST_MODULE, *arguments["argv"]])
         with suppress(NotFired):
             why = "the host has not come back"
-            _wait(lambda: _phase(folder, arguments["driver"]) in {"READY", "SKIPPED"}, why, arguments["driver"])
+            _wait(lambda: _phase(folder, arguments["driver"]) in {READY, "SKIPPED"}, why, arguments["driver"])
 
 
 def plain_words(argv: list[str]) -> list[str]:
@@ -123,7 +132,7 @@ def plain_words(argv: list[str]) -> list[str]:
 
 
 def end_host(folder: Path, driver: str) -> None:
-    """Kill the host of a folder, and then the life of one driver that it left."""
+    """Kill the host of a folder, and then the life that it left of one driver, or (no name) of each."""
     root = Root.under(folder)
     with suppress(OSError, ValueError):
         pid = int(root.lock.read_text(encoding="ascii"))
@@ -131,7 +140,7 @@ def end_host(folder: Path, driver: str) -> None:
             _end(pid)
     found, _ = Lives(root.lives).read()
     for life in found:
-        if life.driver == driver:
+        if driver in {life.driver, ""}:
             Body(life.pid, life.start_time).end(GONE_WITHIN_S)
 
 

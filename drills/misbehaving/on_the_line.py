@@ -7,6 +7,8 @@ import threading
 from typing import TYPE_CHECKING, Any, Final
 
 from tierhost.drills.misbehaving.ways import Way
+from tierhost.ipc.codec import encode
+from tierhost.ipc.messages import Report
 from tierhost.workers.runtime.contract import InitResult
 
 if TYPE_CHECKING:
@@ -35,6 +37,17 @@ def _garbage(_base: type[StateDriver], options: Mapping[str, Any], tell: Tell) -
             tell("says what is no message")
             for _ in range(times):
                 line.send(GARBAGE + os.urandom(13))
+        return {}
+
+    return {"objects": objects}
+
+
+def _for_another(_base: type[StateDriver], _options: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
+    def objects(self: Any) -> dict[str, dict[str, int]]:
+        context = self.context
+        line = vars(context.later.__self__)["_control"]
+        tell("reports in the name of a life that is not its own")
+        line.send(encode(Report(context.name, context.incarnation + 1, {"lies": {"told": 1}}, {})))
         return {}
 
     return {"objects": objects}
@@ -71,6 +84,7 @@ def _floods(base: type[StateDriver], options: Mapping[str, Any], tell: Tell) -> 
 WAYS: Final = (
     Way("never-says-hello", "the process hangs before its first word", _never_hello),
     Way("speaks-garbage", "it says to the host what is no message", _garbage, options={"times": 1, "until_life": 1 << 31}),
+    Way("speaks-for-another-life", "it reports to the host as if it were another life of its driver", _for_another),
     Way("lies-about-ready", "it says that it is ready, and is not", _lies),
     Way("floods", "it tells the host of events without end", _floods, options={"at_a_time": 100}),
 )

@@ -172,9 +172,9 @@ class Stock:
         self._plugging.settle_unplugging(guest)
         status = self._monitors.execute(guest.uuid, "query-status")["status"]
         if guest.uuid in self._rebuilt:
-            # Nobody knows what its user wanted, but that it is paused says something.
+            # Nobody knows what its user wanted, but that it does not run, or never did, says something.
             self._rebuilt.discard(guest.uuid)
-            guest.paused = status == "paused"
+            guest.paused = status in {"paused", "prelaunch"}
         self._tending.settle(guest, status)
         if f"pause {guest.uuid}" in intents:
             with self._run.transaction() as t:
