@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.deaths import DIED, SURVIVED, Steps, in_child, tell
-from tests.integration.qemu.lives import Life, Site, taps
+from tests.integration.qemu.lives import Life, Site
+from tests.integration.qemu.plugs import taps
 from tests.namespaces import enter_new
 from tests.waiting import until
 from tierhost.workers.qemu import save_file
