@@ -11,6 +11,7 @@ from tierhost.workers.runtime import detached
 
 if TYPE_CHECKING:
     from tests.ceph_cluster import Cluster
+    from tests.integration.storage.lives import Life
 
 SECRET = "<secret usage='client.libvirt secret'/>"
 
@@ -44,3 +45,9 @@ def status(pid: int) -> str:
         return Path(f"/proc/{pid}/status").read_text()
     except OSError:
         return ""
+
+
+def start(life: Life, ceph: Cluster) -> None:
+    """Define and start the pool "vault"."""
+    life.driver.storage_pool_define_xml(rbd_pool(ceph))
+    life.driver.storage_pool_create("vault")
