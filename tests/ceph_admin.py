@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import sys
@@ -74,6 +75,13 @@ class Admin:
         """List the images."""
         with self.cluster.open_ioctx(pool) as ioctx:
             return sorted(rbd.RBD().list(ioctx))
+
+    def put(self, pool: str, name: str, size: int, contents: str) -> None:
+        """Make an image that begins with these bytes (in base64)."""
+        with self.cluster.open_ioctx(pool) as ioctx:
+            rbd.RBD().create(ioctx, name, size)
+            with rbd.Image(ioctx, name) as image:
+                image.write(base64.b64decode(contents), 0)
 
     def clear(self, pool: str) -> None:
         """Remove every image. Who had one open and is dead keeps it until his watch lapses."""

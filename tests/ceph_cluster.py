@@ -66,6 +66,10 @@ class Cluster:
         found: list[str] = self._admin("images", POOL)
         return found
 
+    def put(self, name: str, contents: bytes, size: int) -> None:
+        """Make an image that begins with these bytes."""
+        self._admin("put", POOL, name, size, base64.b64encode(contents).decode())
+
     def clear(self) -> None:
         """Remove every image."""
         self._admin("clear", POOL)
