@@ -10,6 +10,7 @@ class Code(IntEnum):
     NO_MEMORY = 2
     NO_SUPPORT = 3
     NO_CONNECT = 5
+    INVALID_CONN = 6
     INVALID_ARG = 8
     OPERATION_FAILED = 9
     XML_ERROR = 27
