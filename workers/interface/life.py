@@ -85,7 +85,8 @@ class InterfaceLife:
 
     def _take_away(self, started: Started) -> None:
         part, world = started.definition.part, self._links.world()
-        self._perform(steps.pending(steps.stop_steps(part, started.indexes, started.before, world), world))
+        # Each step is looked at when its turn comes: a card that is up now is down once its bond has gone.
+        self._perform(steps.stop_steps(part, started.indexes, started.before, world))
 
     def _undo(self, name: str, started: Started) -> None:
         try:
