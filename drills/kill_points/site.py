@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import shutil
@@ -27,6 +28,7 @@ CALL_LIMIT_S: Final = 20.0
 LOOK_AGAIN_S: Final = 0.003
 DRIVERS: Final = ("secret", "storage", "qemu")
 CONFIG: Final = """spares = {spares}
+built_in = {drivers}
 
 [restart]
 # The same driver is killed far more often than any intensity allows: every failure counts as the first one.
@@ -34,10 +36,6 @@ intensity_period_s = 0
 
 [drivers.storage.options]
 luks_iterations = 1000
-"""
-SWITCHED_OFF: Final = """
-[drivers.{name}]
-enabled = false
 """
 
 
@@ -63,8 +61,8 @@ class Site:
         folder = Path(tempfile.mkdtemp(prefix="thk", dir="/tmp"))
         arming = Arming(folder / "sheet", folder / "news", drivers)
         arming.write(folder / "arming.json")
-        without = "".join(SWITCHED_OFF.format(name=name) for name in DRIVERS if name not in drivers)
-        (folder / "drill.toml").write_text(CONFIG.format(spares=spares) + without, encoding="utf-8")
+        config = CONFIG.format(spares=spares, drivers=json.dumps(drivers))
+        (folder / "drill.toml").write_text(config, encoding="utf-8")
         site = cls(folder, arming, Sheet(arming.sheet), News(arming.news))
         if drivers == DRIVERS:
             hand_over(site.root, [Asker])
