@@ -28,6 +28,7 @@ DYNAMIC = {
     "tierhost.host.cli.main": "imports the one command that was asked for",
     "tierhost.host.shell.zygote": "preloads modules that manifests name, for everybody it forks",
     "tierhost.workers.runtime.loading": "imports the one driver that its host assigned",
+    "tierhost.workers.storage.envoy_process": "loads the library its worker names, in a process of its own",
     "tierhost.workers.storage.backend": "picks its back end by the pool's type, from its own folder",
 }
 """Modules that may import by a name known only at run time."""

@@ -76,7 +76,14 @@ class PoolQuestions(StorageBase):
         if not found.active:
             return {"state": "inactive", **NO_SPACE}
         trouble = self._trouble(found)
-        return {"state": "degraded", "reason": trouble, **NO_SPACE} if trouble else {"state": "running", **self._space(found)}
+        if not trouble:
+            try:
+                return {"state": "running", **self._space(found)}
+            except DriverError as error:
+                if not found.backend.remote:
+                    raise
+                trouble = error.text
+        return {"state": "degraded", "reason": trouble, **NO_SPACE}
 
     @read()
     def storage_pool_get_xml_desc(self, pool: str, flags: int = 0) -> str:

@@ -10,6 +10,7 @@ from tierhost.workers.storage.flags import check_text
 from tierhost.workers.storage.pool_life import PoolLife
 from tierhost.workers.storage.pool_xml import PoolDefinition, parse_pool
 from tierhost.workers.storage.restoring import Restoring
+from tierhost.workers.storage.tending import Tending
 from tierhost.workers.storage.volume_work import VolumeWork
 from tierhost.workers.storage.workbench import Workbench
 
@@ -22,6 +23,7 @@ class StorageBase(StateDriver):
 
     bench: Workbench
     work: VolumeWork
+    tending: Tending
     restoring: Restoring
     life: PoolLife
 
@@ -29,8 +31,9 @@ class StorageBase(StateDriver):
         """Make every part anew, from what the stores say."""
         self.bench = Workbench(self.context)
         self.work = VolumeWork(self.bench)
-        self.restoring = Restoring(self.bench, self.work.settle_all)
-        self.life = PoolLife(self.bench, self.restoring)
+        self.tending = Tending(self.bench, self.work.settle_all)
+        self.restoring = Restoring(self.bench, self.tending)
+        self.life = PoolLife(self.bench, self.restoring, self.tending)
 
     def usable(self, name: object) -> Pool:
         """Return an active pool whose storage answers, or raise."""

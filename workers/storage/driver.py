@@ -41,7 +41,7 @@ class StorageDriver(PoolChanges, PoolQuestions, VolumeChanges, VolumeQuestions):
 
     def state_reload(self) -> None:
         """Look at every active pool again; nothing is started or stopped."""
-        self.restoring.look_at([pool for pool in self.bench.pools.all() if pool.active])
+        self.tending.look_at([pool for pool in self.bench.pools.all() if pool.active])
 
     def state_cleanup(self) -> None:
         """Give up the ways to remote storage; what is mounted stays."""

@@ -18,12 +18,16 @@ class Options:
     command_limit_s: float = 20.0
     """How long mount, umount or mkfs may take; never longer than the caller waits."""
 
+    remote_limit_s: float = 5.0
+    """How long one word to a server may go unanswered, as its library counts: then the pool is shown as degraded."""
+
     luks_iterations: int = 100_000
     """Rounds of key stretching of a new LUKS volume: 70 ms to make, 30 ms each time a guest opens it. 1000 is the least."""
 
 
 BOUNDS: Final[dict[str, tuple[bool, float, float]]] = {
     "command_limit_s": (False, 0.1, 3600.0),
+    "remote_limit_s": (False, 1.0, 300.0),
     "luks_iterations": (True, 1000, 100_000_000),
 }
 """Of each option: whether it is a whole number, and from where to where."""

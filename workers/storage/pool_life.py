@@ -22,14 +22,16 @@ if TYPE_CHECKING:
     from tierhost.workers.storage.backend import Effort
     from tierhost.workers.storage.pool_xml import PoolDefinition
     from tierhost.workers.storage.restoring import Restoring
+    from tierhost.workers.storage.tending import Tending
     from tierhost.workers.storage.workbench import Workbench
 
 
 class PoolLife:
     """Starts and stops pools: intent, act, outcome."""
 
-    def __init__(self, bench: Workbench, restoring: Restoring) -> None:
+    def __init__(self, bench: Workbench, restoring: Restoring, tending: Tending) -> None:
         self._bench = bench
+        self._tending = tending
         self._restoring = restoring
         self._context = bench.context
         self._run = bench.context.run
@@ -51,7 +53,8 @@ class PoolLife:
             self._bench.pools.put(started)
         self._context.mend(started.subject)
         self._context.emit("pool-started", started.name, {"uuid": uuid})
-        self._restoring.settle_volumes(started)
+        self._tending.settle_volumes(started)
+        self._tending.watch(started)
         return started
 
     def _start(self, pool: Pool, effort: Effort, reply: Any) -> Pool:
@@ -129,9 +132,9 @@ class PoolLife:
             self._restoring.settle_pool(found.uuid)
             pool = self._bench.pools.find_active(found.uuid)
             if pool.backend.changes_world and pool.backend.seen(pool.definition, pool.facts) is Seen.ABSENT:
-                pool = self._restoring.mount_again(pool, effort)
+                pool = self._tending.mount_again(pool, effort)
         self._bench.need_usable(pool)
-        self._restoring.settle_volumes(pool)
+        self._tending.settle_volumes(pool)
         return pool
 
 

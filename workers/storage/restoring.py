@@ -3,42 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from tierhost.workers.runtime.contract import DriverError, TierhostError
+from tierhost.workers.runtime.contract import DriverError
 from tierhost.workers.storage.backend import backend_of
 from tierhost.workers.storage.pool_xml import parse_pool
 from tierhost.workers.storage.records import ACTIVE, POOLS, active_row, intent_of
 from tierhost.workers.storage.registry import Pool
-from tierhost.workers.storage.state import Intent, Seen, Settlement, settle_pool
-from tierhost.workers.storage.together import together
+from tierhost.workers.storage.state import Intent, Settlement, settle_pool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-    from tierhost.workers.storage.backend import Effort
     from tierhost.workers.storage.pool_xml import PoolDefinition
+    from tierhost.workers.storage.tending import Tending
     from tierhost.workers.storage.workbench import Workbench
-
-LOOK_LIMIT_S: Final = 5.0
-"""How long initialize waits for the pools' directories to answer. One that hangs is degraded; the others serve."""
-
-MOUNT_RESERVE_S: Final = 8.0
-"""What initialize keeps of its time when a pool has to be mounted again; the rest is mounted right after."""
-
-RETRY_FIRST_S: Final = 2.0
-RETRY_MAX_S: Final = 60.0
 
 
 class Restoring:
     """Reads and settles what an earlier life left. Nothing is started here that was not active before."""
 
-    def __init__(self, bench: Workbench, settle_volumes: Callable[[Pool], None]) -> None:
+    def __init__(self, bench: Workbench, tending: Tending) -> None:
         self._bench = bench
         self._context = bench.context
         self._run = bench.context.run
-        self.settle_volumes = settle_volumes
+        self._tending = tending
 
     # Initialize.
 
@@ -52,12 +41,7 @@ class Restoring:
             pool = self._picture(uuid, intents.get(uuid), lost_record=uuid in lost)
             if pool is not None:
                 self._restore_one(pool, intents.get(uuid))
-        active = [pool for pool in self._bench.pools.all() if pool.active]
-        self.look_at([pool for pool in active if not pool.backend.remote])
-        for pool in active:
-            if pool.backend.remote:
-                # Its key comes from another worker, which nobody has told us of yet; and it may be silent for long.
-                self._context.later(0.0, partial(self._look, pool.uuid, 1))
+        self._tending.begin([pool for pool in self._bench.pools.all() if pool.active])
 
     def _pool_intents(self) -> dict[str, dict[str, Any]]:
         return {facts["uuid"]: facts for facts in self._run.intents().values() if "uuid" in facts}
@@ -123,7 +107,7 @@ class Restoring:
                         t.abandon(intent_of(alive.uuid))
             case Settlement.MOUNT_AGAIN:
                 self._record_active(alive, recorded)
-                self._mount_again_now_or_later(alive)
+                self._tending.mount_again_now_or_later(alive)
             case Settlement.COMPLETE_START | Settlement.ABANDON_STOP:
                 self._outcome(alive, intent, happened=settlement is Settlement.COMPLETE_START)
             case Settlement.COMPLETE_STOP | Settlement.ABANDON_START:
@@ -156,71 +140,3 @@ class Restoring:
         else:
             self._bench.pools.drop(uuid)
         self._context.emit("pool-settled", intent["name"], {"uuid": uuid, "act": intent["act"], "happened": happened})
-
-    # Mounting again.
-
-    def _mount_again_now_or_later(self, pool: Pool) -> None:
-        if self._bench.left_s() < MOUNT_RESERVE_S:
-            self._retry(pool.uuid, 0, "not mounted again yet: initialize had no time left")
-            return
-        try:
-            with self._bench.act(f"pool {pool.uuid}", pool.definition) as effort:
-                self.mount_again(pool, effort)
-        except DriverError as error:
-            self._retry(pool.uuid, 1, f"it was active and cannot be mounted again: {error}")
-
-    def mount_again(self, pool: Pool, effort: Effort) -> Pool:
-        """Mount a pool that is active by record and not in the world. The caller has its locks."""
-        mounted = replace(pool, facts=pool.backend.start(pool.definition, effort))
-        with self._run.transaction() as t:
-            t.put(ACTIVE, pool.uuid, active_row(mounted))
-            t.settle(intent_of(pool.uuid))
-        self._bench.pools.put(mounted)
-        self._context.mend(mounted.subject)
-        self._context.emit("pool-mounted-again", mounted.name, {"uuid": mounted.uuid})
-        return mounted
-
-    def _retry(self, uuid: str, attempt: int, trouble: str) -> None:
-        pool = self._bench.pools.get(uuid)
-        if pool is not None and pool.active:
-            self._context.degrade(pool.subject, trouble)
-            delay_s = min(RETRY_MAX_S, RETRY_FIRST_S * 2**attempt) if attempt else 0.0
-            self._context.later(delay_s, lambda: self._recover(uuid, min(attempt + 1, 10)))
-
-    def _recover(self, uuid: str, attempt: int) -> None:
-        """Try again to bring an active pool back; runs on the worker's pool until it is back, stopped or gone."""
-        pool = self._bench.pools.get(uuid)
-        if pool is None or not pool.active:
-            return
-        try:
-            self._bench.links.reach(pool.definition)
-            with self._context.jobs.changing(pool.subject), self._bench.act(f"pool {uuid}", pool.definition) as effort:
-                pool = self._bench.pools.find_active(uuid)
-                if pool.backend.changes_world and pool.backend.seen(pool.definition, pool.facts) is Seen.ABSENT:
-                    self.mount_again(pool, effort)
-        except TierhostError as error:
-            self._retry(uuid, attempt, str(error))
-            return
-        self._look(uuid, attempt)
-
-    # Looking.
-
-    def look_at(self, pools: list[Pool]) -> None:
-        """Look at the storage of every active pool. One that hangs is shown, and the others serve."""
-        for pool in together(lambda pool: self._look(pool.uuid, 1), pools, LOOK_LIMIT_S):
-            place = f"its directory {pool.definition.target}" if pool.definition.target else "its storage"
-            self._context.degrade(pool.subject, f"{place} does not answer")
-
-    def _look(self, uuid: str, attempt: int) -> None:
-        pool = self._bench.pools.get(uuid)
-        if pool is None or not pool.active:
-            return
-        try:
-            self._bench.links.reach(pool.definition)
-            trouble = self._bench.trouble(pool)
-        except TierhostError as error:
-            trouble = str(error)
-        if trouble:
-            self._retry(uuid, attempt, trouble)
-        else:
-            self.settle_volumes(pool)

@@ -177,7 +177,10 @@ class VolumeWork:
             self._bench.occupancy.changing((pool.uuid, name), subject, under_guests=under_guests),
             self._bench.long_act(f"volume {pool.uuid}/{name}", pool.definition) as effort,
         ):
-            yield effort
+            try:
+                yield effort
+            except OSError as error:
+                raise _typed(error, pool, name) from None
 
     def _look(self, pool: Pool, name: str, effort: Effort) -> Look:
         if is_volume_name(name):

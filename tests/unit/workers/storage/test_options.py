@@ -20,7 +20,7 @@ def test_every_option_has_bounds_that_its_default_keeps() -> None:
 
 
 def test_options_are_read() -> None:
-    assert read_options({"luks_iterations": 1000, "command_limit_s": 2}) == Options(2, 1000)
+    assert read_options({"luks_iterations": 1000, "command_limit_s": 2}) == Options(2, luks_iterations=1000)
 
 
 @pytest.mark.parametrize(

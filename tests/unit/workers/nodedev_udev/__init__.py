@@ -1,0 +1,1 @@
+"""The parts of the nodedev-udev driver, each by itself."""
