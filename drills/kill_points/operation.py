@@ -6,7 +6,7 @@ import os
 import signal
 import uuid as uuids
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from tierhost.ipc.errors import DriverError
 
@@ -58,6 +58,8 @@ class Scene:
         return repr(value).replace(self.uuid, "UUID").replace(self.tag, "TAG")
 
 
+DRIVERS: Final = ("secret", "storage", "qemu")
+
 Step: TypeAlias = "Callable[[Scene], Any]"
 
 
@@ -73,7 +75,8 @@ class Operation:
     sees them: what a view is after an undisturbed call is the goal. `changes` is False for questions, whose answer is all
     there is to see; a change may be one that is not `visible` (a button that was pressed). `victim` is the method in whose
     midst the worker dies, where that is not the one that is called: a service, which only workers may call, or a verb.
-    `own_lives` is how many lives the call itself costs.
+    `own_lives` is how many lives the call itself costs. `drivers` is whom its site must have; `netns`, that its host runs in
+    a network namespace of its own.
     """
 
     name: str
@@ -85,6 +88,8 @@ class Operation:
     visible: bool = True
     victim: str = ""
     own_lives: int = 0
+    drivers: tuple[str, ...] = DRIVERS
+    netns: bool = False
 
     @property
     def method(self) -> str:
