@@ -134,18 +134,19 @@ class Caller:
         deadline_s: float,
         changes: bool,
         call_id: bytes | None = None,
+        attempt_first: int = 1,
     ) -> Any:
         """Call `driver.method` and return its answer, at the latest at `deadline_s` (CLOCK_MONOTONIC).
 
         When the life that has the request dies, the next one is asked: again for what changes nothing; with the same
         call id for what does, so that a recorded answer is found. Raises what the callee raised, or Busy (never sent),
         PeerAbsent (never sent), PeerDied (changed nothing), DeadlineExceeded, OutcomeUnknown; NotInLanguage for
-        arguments that cannot travel.
+        arguments that cannot travel. `attempt_first` above 1: somebody may have sent this very call before.
         """
         call_id = call_id or self._prefix + next(self._numbers).to_bytes(8, "big")
         self._news.follow(driver)
         sent = False
-        for attempt in itertools.count(1):
+        for attempt in itertools.count(attempt_first):
             entry = self._directory.find(driver) or self._wait_for(driver, deadline_s, sent=sent, changes=changes)
             remaining_s = min(deadline_s - time.monotonic(), CALL_DEADLINE_MAX_S)
             if remaining_s <= 0:

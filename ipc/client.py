@@ -19,7 +19,7 @@ from tierhost.ipc.sockets import Sockets
 
 if TYPE_CHECKING:
     from collections import deque
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
     from tierhost.ipc.messages import Value
     from tierhost.ipc.paths import Root
@@ -93,6 +93,24 @@ class Client:
             return self._caller.call(driver, name, args, kwargs, deadline_s=end_s, changes=changes)
         except NotInLanguage as error:
             raise CallError(str(error), code=Code.INVALID_ARG, subject=f"driver {driver}") from None
+
+    def forward(
+        self,
+        driver: str,
+        name: str,
+        args: Sequence[Value],
+        kwargs: Mapping[str, Value],
+        *,
+        end_s: float,
+        changes: bool,
+        call_id: bytes,
+        attempt: int,
+    ) -> Any:
+        """Make somebody else's call, with its own id, until `end_s` (CLOCK_MONOTONIC). Raises TierhostError and its kinds."""
+        self._following.take()
+        return self._caller.call(
+            driver, name, args, kwargs, deadline_s=end_s, changes=changes, call_id=call_id, attempt_first=attempt
+        )
 
     def host(self, method: str, *args: Value, deadline_s: float | None = None, **kwargs: Value) -> Any:
         """Ask the host itself: status, directory, story, events_since, worker_restart, ..., shutdown.

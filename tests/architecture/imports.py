@@ -59,6 +59,8 @@ def _within(module: str, prefix: str) -> bool:
 
 RULES = (
     Rule("tierhost.ipc.sockets", ("*", "msgpack", "zmq", "tierhost.ipc")),
+    Rule("tierhost.ipc.curve", ("*", "zmq", "tierhost.ipc")),
+    Rule("tierhost.ipc.curve_door", ("*", "zmq", "tierhost.ipc")),
     Rule("tierhost.ipc", ("*", "msgpack", "tierhost.ipc")),
     Rule("tierhost.host.core", (*PURE, "tierhost.host.core")),
     Rule(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from tierhost.workers.nodedev_udev import state, uevents
 from tierhost.workers.nodedev_udev.state import SYS, Facts
 from tierhost.workers.runtime.contract import Code, DriverError
+from tierhost.workers.runtime.ending import End
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -138,9 +139,9 @@ class Ear:
         except OSError:
             self._socket.close()
             raise
-        self._end = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self.end = End()
         self._poll = select.poll()
-        for fd in (self._socket.fileno(), self._end):
+        for fd in (self._socket.fileno(), self.end.fd):
             self._poll.register(fd, select.POLLIN)
 
     def _grow(self) -> None:
@@ -152,7 +153,7 @@ class Ear:
     def hear(self, limit_s: float | None) -> list[tuple[int, Uevent]] | None:
         """Wait for something to be said, at most so long; None: it is the end. Raises Overflow."""
         ready = {fd for fd, _ in self._poll.poll(None if limit_s is None else max(0, round(limit_s * 1000)))}
-        if self._end in ready:
+        if self.end.fd in ready:
             return None
         heard: list[tuple[int, Uevent]] = []
         lost = False
@@ -173,12 +174,6 @@ class Ear:
             raise Overflow
         return heard
 
-    def end(self) -> None:
-        """Have `hear` return None from now on."""
-        with suppress(OSError):
-            os.eventfd_write(self._end, 1)
-
     def close(self) -> None:
         """Hear nothing any more. For the thread that listens."""
         self._socket.close()
-        os.close(self._end)

@@ -41,7 +41,7 @@ class NodedevUdevDriver(NodeDeviceCalls):
         self._following, self._changing = Following(), threading.RLock()
         self._ear = ear
         # The thread must not keep a driver alive that nobody wants any more.
-        weakref.finalize(self, ear.end)
+        weakref.finalize(self, ear.end.put)
         args = (weakref.ref(self), ear, self._following)
         threading.Thread(target=_follow, args=args, name="device events", daemon=True).start()
         return InitResult.COMPLETE
@@ -55,7 +55,7 @@ class NodedevUdevDriver(NodeDeviceCalls):
     def state_cleanup(self) -> None:
         """Stop listening."""
         if self._ear is not None:
-            self._ear.end()
+            self._ear.end.put()
             self._ear = None
 
     def objects(self) -> dict[str, dict[str, int]]:

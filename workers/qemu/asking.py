@@ -95,7 +95,8 @@ class Questions(QemuBase):
         if flags & XML_INACTIVE:
             found = self.roster.domains.get(found.uuid, found)
         number = guest.number if guest is not None and not guest.process.is_gone() else None
-        return as_shown(found, number=number, secure=bool(flags & XML_SECURE), vnc_port=self._vnc_port(guest))
+        taps = self.cables.devices(found.uuid) if number is not None else {}
+        return as_shown(found, number=number, secure=bool(flags & XML_SECURE), vnc_port=self._vnc_port(guest), taps=taps)
 
     def _vnc_port(self, guest: Guest | None) -> int | None:
         """The port QEMU chose for VNC; None if it has none, or does not answer."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from tierhost.workers.qemu.command_line import Resolved, arguments, given_name, identity
 from tierhost.workers.qemu.keys import MasterKey
+from tierhost.workers.qemu.taps import open_tap
 from tierhost.workers.runtime import detached
 from tierhost.workers.runtime.contract import Code, DriverError
 
@@ -36,11 +37,13 @@ class AlreadyAlive(DriverError):
 
 @dataclass(frozen=True, slots=True)
 class Supplies:
-    """What other drivers had to say about a guest's disks, by target."""
+    """What other drivers had to say about a guest's disks, by target, and about its cards."""
 
     places: dict[str, Place] = field(default_factory=dict)
     keys: dict[str, bytes] = field(default_factory=dict)
     volumes: list[list[str]] = field(default_factory=list)
+    taps: dict[int, str] = field(default_factory=dict)
+    """By the card's number: the device that it is plugged into."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +123,10 @@ class Backend:
             open_here.callback(monitor.close)
             key_fd = key.memory_file()
             open_here.callback(os.close, key_fd)
+            tap_fds = {}
+            for number, device in supplies.taps.items():
+                tap_fds[number] = open_tap(device)
+                open_here.callback(os.close, tap_fds[number])
             resolved = Resolved(
                 emulator=emulator(domain),
                 pidfile=str(self.path(domain.uuid, "pid")),
@@ -130,13 +137,14 @@ class Backend:
                 keys={target: key.wrap(value) for target, value in supplies.keys.items()},
                 vnc_password=key.wrap(graphics.password.encode()) if graphics and graphics.password else None,
                 incoming=incoming,
+                tap_fds=tap_fds,
             )
             self._check_socket(domain, resolved)
             return detached.start(
                 arguments(domain, resolved),
                 log=self.path(domain.uuid, "log"),
                 cgroup=detached.cgroup_for(domain.uuid),
-                pass_fds=[lock, monitor.fileno(), key_fd],
+                pass_fds=[lock, monitor.fileno(), key_fd, *tap_fds.values()],
             )
 
     def _listen(self, uuid: str) -> socket.socket:

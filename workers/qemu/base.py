@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tierhost.workers.qemu.autostart import Autostart
 from tierhost.workers.qemu.backend import Backend
+from tierhost.workers.qemu.cables import Cables
 from tierhost.workers.qemu.contact import Contact
 from tierhost.workers.qemu.ending import Ending
 from tierhost.workers.qemu.io_errors import IoErrors
@@ -36,6 +37,7 @@ class QemuBase(StateDriver):
     backend: Backend
     monitors: Monitors | None = None
     supply: Supply
+    cables: Cables
     starting: Starting
     ending: Ending
     contact: Contact
@@ -52,10 +54,11 @@ class QemuBase(StateDriver):
         backend = self.backend = Backend(context.run_dir)
         monitors = self.monitors = Monitors(backend.connect, self)
         self.supply = Supply(roster)
+        self.cables = Cables(roster)
         self.tending = Tending(roster, monitors, IoErrors(roster, monitors))
         self.contact = Contact(roster, monitors, self._answered)
-        self.ending = Ending(roster, backend, monitors, self.supply)
-        self.starting = Starting(roster, backend, monitors, self.supply, self.tending, self.contact, self.ending)
+        self.ending = Ending(roster, backend, monitors, self.supply, self.cables)
+        self.starting = Starting(roster, backend, monitors, self.supply, self.cables, self.tending, self.contact, self.ending)
         self.saving = Saving(roster, monitors, self.starting, self.ending)
         self.plugging = Plugging(roster, monitors, self.supply)
         self.autostart = Autostart(roster, self.saving)

@@ -34,6 +34,8 @@ class Resolved:
     keys: dict[str, Wrapped] = field(default_factory=dict)
     vnc_password: Wrapped | None = None
     incoming: bool = False
+    tap_fds: dict[int, int] = field(default_factory=dict)
+    """By the card's number: the descriptors of taps that were opened for it."""
 
 
 def arguments(domain: Domain, resolved: Resolved) -> list[str]:
@@ -48,7 +50,7 @@ def arguments(domain: Domain, resolved: Resolved) -> list[str]:
     args += ["-chardev", f"socket,id=monitor,fd={resolved.monitor_fd},server=on,wait=off", "-mon", "chardev=monitor,mode=control"]
     if resolved.keys or resolved.vnc_password:
         args += ["-object", f"secret,id={MASTER_KEY},format=raw,file=/dev/fd/{resolved.master_key_fd}"]
-    args += _disks(domain, resolved) + _serials(domain.serials) + _cards(domain) + _display(domain, resolved)
+    args += _disks(domain, resolved) + _serials(domain.serials) + _cards(domain, resolved) + _display(domain, resolved)
     if domain.rng:
         rng = {"qom-type": "rng-random", "id": "rng0", "filename": domain.rng}
         args += [
@@ -142,13 +144,17 @@ def _serials(serials: tuple[Chardev, ...]) -> list[str]:
     return args
 
 
-def _cards(domain: Domain) -> list[str]:
+def _cards(domain: Domain, resolved: Resolved) -> list[str]:
     args: list[str] = []
     for number, card in enumerate(domain.interfaces):
         net = f"net{number}"
         # From a user-mode network a guest reaches nobody but its own emulated gateway.
-        ready_made = f"tap,id={net},ifname={escaped(card.device)},script=no,downscript=no"
-        args += ["-netdev", f"user,id={net},restrict=on" if card.kind == "user" else ready_made]
+        backend = {
+            "user": f"user,id={net},restrict=on",
+            "ethernet": f"tap,id={net},ifname={escaped(card.device)},script=no,downscript=no",
+            "network": f"tap,id={net},fd={resolved.tap_fds.get(number, -1)}",
+        }[card.kind]
+        args += ["-netdev", backend]
         made: dict[str, Any] = {"driver": CARDS[card.model], "id": f"card{number}", "netdev": net, "mac": card.mac}
         made |= {"bootindex": card.boot_order} if card.boot_order else {"romfile": ""}
         args += _device(**made, **pci(domain, CARD_SLOT + number))

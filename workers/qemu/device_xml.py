@@ -66,7 +66,7 @@ def interfaces_from(devices: Element, uuid: str) -> tuple[Interface, ...]:
 
 def _interface(interface: Element, uuid: str, number: int) -> Interface:
     kind = interface.get("type") or ""
-    if kind not in {"user", "ethernet"}:
+    if kind not in {"user", "ethernet", "network"}:
         raise Unsupported(f"interfaces of type {kind!r:.20} are not supported (line {interface.line})", subject=interface.path)
     mac = interface.child("mac")
     address = mac.need("address").lower() if mac is not None else _address(uuid, number)
@@ -74,7 +74,9 @@ def _interface(interface: Element, uuid: str, number: int) -> Interface:
         raise interface.bad(f"{address!r:.30} is no MAC address")
     model = interface.child("model")
     name = model.one_of("type", ("virtio", "e1000", "rtl8139"), "virtio") if model is not None else "virtio"
-    device = ""
+    device = network = ""
+    if kind == "network":
+        network = _network(interface)
     if kind == "ethernet":
         target = interface.need_child("target")
         if target.flag("managed", default=True):
@@ -84,7 +86,21 @@ def _interface(interface: Element, uuid: str, number: int) -> Interface:
         if not DEVICE_NAME.match(device):
             raise target.bad(f"dev is {device!r:.30}, expected the name of a network device")
     interface.refuse("filterref", "vlan", "bandwidth", "virtualport", "port")
-    return Interface(kind, name, address, device, boot_order(interface))
+    return Interface(kind, name, address, device, boot_order(interface), network)
+
+
+def _network(interface: Element) -> str:
+    """Read the name of the network a card is plugged into. What its device is called is decided when the guest starts."""
+    source = interface.need_child("source")
+    network = source.need("network")
+    if source.get("portgroup") is not None:
+        raise Unsupported(f"port groups are not supported (line {source.line})", subject=source.path)
+    source.get("bridge")
+    source.get("portid")
+    target = interface.child("target")
+    if target is not None:
+        target.get("dev")
+    return network
 
 
 def _address(uuid: str, number: int) -> str:

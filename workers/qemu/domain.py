@@ -62,13 +62,14 @@ class Chardev:
 
 @dataclass(frozen=True, slots=True)
 class Interface:
-    """A network card: on a user-mode network ("user"), or on a tap device that exists ("ethernet")."""
+    """A network card: on a user-mode network ("user"), a tap device that exists ("ethernet"), or a named network ("network")."""
 
     kind: str
     model: str
     mac: str
     device: str = ""
     boot_order: int = 0
+    network: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ class QemuDriver(Definitions, Running, Devices, Questions):
     """Runs guests with QEMU. They are nobody's children: they outlive this driver, and it finds them again."""
 
     def state_initialize(self, *, privileged: bool, inhibit: InhibitCallback) -> InitResult:
-        """Load definitions, then find every guest that runs. Neither storage nor secrets are asked: guests come first."""
+        """Load definitions, then find every guest that runs. No other driver is asked: guests come first."""
         self.make_parts(inhibit)
         if not is_installed() and not self.backend.survey():
             return self.skip("no QEMU is installed: install the package qemu-system-x86")
@@ -30,6 +30,7 @@ class QemuDriver(Definitions, Running, Devices, Questions):
         settle_removals(self.roster, self.saving)
         self.stock.take()
         self.supply.tell_storage()
+        self.cables.give_back_all()
         self.autostart.go_on()
         return InitResult.COMPLETE
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from lxml import etree
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tierhost.workers.qemu.domain import Domain
 
 
@@ -39,8 +41,10 @@ def with_machine(xml: str, machine: str) -> str:
     return _text(root)
 
 
-def as_shown(domain: Domain, *, number: int | None, secure: bool, vnc_port: int | None = None) -> str:
-    """The definition for somebody to read: with its number if it runs, with its password if that was asked for."""
+def as_shown(
+    domain: Domain, *, number: int | None, secure: bool, vnc_port: int | None = None, taps: Mapping[str, str] | None = None
+) -> str:
+    """The definition for somebody to read: with number and devices of cards (by MAC) if it runs, with its password on request."""
     root = etree.fromstring(domain.xml)
     if number is not None:
         root.set("id", str(number))
@@ -49,6 +53,12 @@ def as_shown(domain: Domain, *, number: int | None, secure: bool, vnc_port: int 
             graphics.set("port", str(vnc_port))
         if secure and domain.graphics is not None and domain.graphics.password:
             graphics.set("passwd", domain.graphics.password)
+    if taps:
+        for interface, card in zip(root.iterfind("devices/interface"), domain.interfaces, strict=True):
+            if card.mac in taps:
+                target = interface.find("target")
+                target = etree.SubElement(interface, "target") if target is None else target
+                target.set("dev", taps[card.mac])
     return _text(root)
 
 

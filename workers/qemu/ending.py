@@ -12,6 +12,7 @@ from tierhost.workers.runtime.contract import Code, DriverError, TierhostError
 
 if TYPE_CHECKING:
     from tierhost.workers.qemu.backend import Backend
+    from tierhost.workers.qemu.cables import Cables
     from tierhost.workers.qemu.monitor import Monitors
     from tierhost.workers.qemu.roster import Guest, Roster
     from tierhost.workers.qemu.supply import Supply
@@ -26,11 +27,12 @@ NOT_ENDED: Final = "the kernel does not let its process go"
 class Ending:
     """Ends guests. One of them may be ended by its user, by itself, by its host and by us at once: it ends once."""
 
-    def __init__(self, roster: Roster, backend: Backend, monitors: Monitors, supply: Supply) -> None:
+    def __init__(self, roster: Roster, backend: Backend, monitors: Monitors, supply: Supply, cables: Cables) -> None:
         self._roster = roster
         self._backend = backend
         self._monitors = monitors
         self._supply = supply
+        self._cables = cables
 
     def end(self, guest: Guest, why: str, *, politely: bool = False, answer: bool = True) -> None:
         """End a guest's process and all that is on record of it; hold its lock. Raises OPERATION_TIMEOUT.
@@ -98,6 +100,7 @@ class Ending:
         roster.lifecycle(guest.domain, "stopped", detail)
         if guest.domain.volumes:
             self._supply.tell_storage()
+        self._cables.give_back(uuid)
 
     def record(self, uuid: str, why: str, intent: str = "", *, answer: bool = False) -> None:
         """Write down that a guest has ended, and answer whoever asked for it, now or in an earlier life."""

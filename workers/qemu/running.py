@@ -64,6 +64,7 @@ class Running(QemuBase):
             guest = self.roster.running(found.uuid)
             self.ending.end(guest, "destroyed", politely=bool(flags & DESTROY_GRACEFUL))
         self.supply.wait_heard()
+        self.cables.wait_given_back(guest.uuid)
 
     @change()
     def domain_shutdown(self, domain: str, flags: int = 0) -> None:
@@ -134,6 +135,7 @@ class Running(QemuBase):
         guest = self.roster.running(domain)
         self.saving.save(guest, _file(to), paused=_paused(flags))
         self.supply.wait_heard()
+        self.cables.wait_given_back(guest.uuid)
 
     @change()
     def domain_restore(self, source: str, flags: int = 0) -> str:
@@ -149,6 +151,7 @@ class Running(QemuBase):
             raise DriverError("cannot do managed save for transient domain", code=Code.OPERATION_INVALID, subject=guest.subject)
         self.saving.save_managed(guest, paused=_paused(flags))
         self.supply.wait_heard()
+        self.cables.wait_given_back(guest.uuid)
 
 
 def _file(path: object) -> Path:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tierhost.workers.qemu.backend import Backend, Supplies
+    from tierhost.workers.qemu.cables import Cables
     from tierhost.workers.qemu.contact import Contact
     from tierhost.workers.qemu.domain import Domain
     from tierhost.workers.qemu.ending import Ending
@@ -47,6 +48,7 @@ class Starting:
         backend: Backend,
         monitors: Monitors,
         supply: Supply,
+        cables: Cables,
         tending: Tending,
         contact: Contact,
         ending: Ending,
@@ -55,6 +57,7 @@ class Starting:
         self._backend = backend
         self._monitors = monitors
         self._supply = supply
+        self._cables = cables
         self._tending = tending
         self._contact = contact
         self._ending = ending
@@ -68,7 +71,11 @@ class Starting:
         last moment before it does.
         """
         self._check_shut_off(domain)
-        with self._supply.fetched(domain) as supplies, self._roster.changing(domain.uuid):
+        with (
+            self._supply.fetched(domain) as supplies,
+            self._cables.plugged(domain, supplies),
+            self._roster.changing(domain.uuid),
+        ):
             self._check_shut_off(domain)
             guest = self._begin(domain, supplies, paused=paused, memory=memory)
             self._let_run(guest, about_to_run)

@@ -71,12 +71,13 @@ def run(
     stdin: bytes = b"",
     keep_fds: Sequence[int] = (),
     statuses: Sequence[int] = (0,),
+    out_bytes_max: int = OUTPUT_BYTES_MAX,
 ) -> Finished:
     """Run a program to its end.
 
     `stdin` goes over an anonymous memory file, so a passphrase is never on a command line, in an environment or on a
     disk. `keep_fds` stay open in the program (a lock it holds, a key it reads). The program dies with the thread that
-    runs it, so a killed worker leaves none behind.
+    runs it, so a killed worker leaves none behind. More than `out_bytes_max` of its answer is cut off.
 
     Raises CommandMissing, CommandOverdue, or CommandFailed when the exit status is none of `statuses`.
     """
@@ -93,7 +94,7 @@ def run(
         os.lseek(words, 0, os.SEEK_SET)
         with subprocess.Popen(full, stdin=words, stdout=out, stderr=err, env=environment, pass_fds=tuple(keep_fds)) as child:
             _await(child, program, limit_s)
-        finished = Finished(child.returncode, _beginning(out), _beginning(err))
+        finished = Finished(child.returncode, _beginning(out, out_bytes_max), _beginning(err, OUTPUT_BYTES_MAX))
     except OSError as error:
         raise DriverError(f"cannot run {program}: {error.strerror}", code=Code.SYSTEM_ERROR) from None
     finally:
@@ -152,5 +153,5 @@ def _ended(child: subprocess.Popen[bytes], deadline_s: float) -> bool:
         os.close(fd)
 
 
-def _beginning(fd: int) -> str:
-    return os.pread(fd, OUTPUT_BYTES_MAX, 0).decode(errors="replace")
+def _beginning(fd: int, bytes_max: int) -> str:
+    return os.pread(fd, bytes_max, 0).decode(errors="replace")

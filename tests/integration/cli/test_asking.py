@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tierhost.host import catalog, config
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -100,4 +102,5 @@ def test_definitions_are_read_again_without_a_new_life(words: tuple[str, ...], u
 @pytest.mark.parametrize("command", ["worker-restart", "worker-stop", "worker-release", "reload", "story"])
 def test_a_driver_that_is_none_is_named_with_those_that_are(command: str, up: Shell) -> None:
     ran = up.run(command, "tape")
-    assert ran == type(ran)(1, "", "error: there is no driver 'tape'\nhint: drivers: qemu, secret, storage\n")
+    known = ", ".join(sorted(catalog.read(config.Config(), []).drivers))
+    assert ran == type(ran)(1, "", f"error: there is no driver 'tape'\nhint: drivers: {known}\n")

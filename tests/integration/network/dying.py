@@ -94,7 +94,7 @@ SCENES = {
     "undefine": Scene(call("network_undefine", "lab"), is_unknown, DEFINE),
     "update": Scene(call("network_update", "lab", ADD, DHCP_HOST, -1, HOST, BOTH), is_updated, DEFINE, CREATE),
     "create-port": Scene(PLUG, has_ports(1), DEFINE, CREATE),
-    "release-ports": Scene(call("keep_ports", [], by="qemu"), has_ports(0), DEFINE, CREATE, PLUG),
+    "release-ports": Scene(call("release_ports", UUID, by="qemu"), has_ports(0), DEFINE, CREATE, PLUG),
     "port-delete": Scene(call("network_port_delete", "lab", "vnet0"), has_ports(0), DEFINE, CREATE, PLUG),
 }
 

@@ -183,8 +183,8 @@ def test_ports_belong_to_a_card_and_stay_until_they_are_given_back(site: Site) -
         assert link(port["device"]) == before
         assert [row["uuid"] for row in life.call("network_list_all_ports", "lab")] == [port["port"]]
         assert port["device"] in life.call("network_port_get_xml_desc", "lab", port["port"])
-        assert life.call("keep_ports", [UUID], by="qemu") == {"released": []}
-        assert life.call("keep_ports", [], by="lxc") == {"released": []}
-        assert life.call("keep_ports", [], by="qemu") == {"released": [port["device"]]}
+        assert life.call("release_ports", UUID, by="lxc") == {"released": []}
+        assert life.call("release_ports", UUID, by="qemu") == {"released": [port["device"]]}
+        assert life.call("release_ports", UUID, by="qemu") == {"released": []}
         assert link(port["device"]) is None
         life.call("release_port", port["port"], by="qemu")

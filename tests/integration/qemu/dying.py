@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.deaths import DIED, SURVIVED, Steps, in_child, tell
-from tests.integration.qemu.lives import Life, Site
+from tests.integration.qemu.lives import Life, Site, taps
+from tests.namespaces import enter_new
+from tests.waiting import until
 from tierhost.workers.qemu import save_file
 from tierhost.workers.qemu.monitor import Monitors
 from tierhost.workers.runtime import calling, detached
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 CALL = b"the call"
+CARD = "<interface type='network'><source network='lab'/></interface>"
 STEPS_MAX = 60
 
 
@@ -102,6 +105,8 @@ SCENES: dict[str, Scene] = {
     "save": (started, save, is_saved),
     "restore": (saved, start, runs),
     "plug": (started, plug, has_disk),
+    "start-plugged-in": (nothing, start, runs),
+    "destroy-plugged-in": (started, destroy, is_off),
 }
 """What was before, the call, and what must be true after it, however often it was made and died."""
 
@@ -109,7 +114,7 @@ SCENES: dict[str, Scene] = {
 def die(site: Site, scene: Scene, after: int) -> int:
     before, call, _ = scene
     life = site.live()
-    life.driver.domain_define_xml(site.guest())
+    life.driver.domain_define_xml(site.guest(devices=CARD if is_plugged_in() else ""))
     before(site, life)
     arm(Steps(after))
     make(site, life, call)
@@ -146,6 +151,10 @@ def find_out(site: Site, scene: Scene) -> int:
     return 0
 
 
+def is_plugged_in() -> bool:
+    return sys.argv[1].endswith("plugged-in")
+
+
 def judge(site: Site, life: Life) -> list[str]:
     """What is never true, whenever we died."""
     alive, row = site.processes(), life.driver.domain_list()[0]
@@ -160,6 +169,8 @@ def judge(site: Site, life: Life) -> list[str]:
         faults.append(f"left under way: {life.context.run.intents()}")
     if life.degraded:
         faults.append(f"degraded: {life.degraded}")
+    if is_plugged_in():
+        until(lambda: len(taps()) == len(site.processes()), f"a tap for each guest that runs; there are {taps()}")
     saves = site.state_dir / "save"
     faults += [f"left behind: {path.name}" for path in saves.glob("*") if path.suffix != ".save"]
     return faults
@@ -170,6 +181,8 @@ def main() -> int:
     scene = SCENES[sys.argv[1]]
     for after in range(1, STEPS_MAX):
         site = Site(Path(tempfile.mkdtemp(prefix="thq", dir=sys.argv[2])))
+        if is_plugged_in():
+            enter_new()
         ended = in_child(lambda site=site, after=after: die(site, scene, after))  # type: ignore[misc]
         tell(f"{after} {ended} ")
         in_child(lambda site=site: find_out(site, scene))  # type: ignore[misc]

@@ -14,6 +14,7 @@ import pytest
 
 from tests.deaths import DIED, SURVIVED
 from tests.integration.qemu.dying import SCENES
+from tests.namespaces import need_namespaces
 from tierhost.drills.sweeping import sweep
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ def folder() -> Iterator[Path]:
 @pytest.mark.slow
 @pytest.mark.parametrize("scene", SCENES)
 def test_a_call_is_made_once_whenever_the_driver_dies(scene: str, folder: Path) -> None:
+    if scene.endswith("plugged-in"):
+        need_namespaces()
     argv = [sys.executable, "-m", "tests.integration.qemu.dying", scene, str(folder)]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=LIMIT_S, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

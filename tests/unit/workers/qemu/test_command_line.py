@@ -139,6 +139,11 @@ def test_a_card_on_a_user_network_reaches_nobody() -> None:
     assert values(tap, "-netdev") == ["tap,id=net0,ifname=tap0,script=no,downscript=no"]
 
 
+def test_a_card_on_a_network_is_handed_its_tap_as_a_descriptor() -> None:
+    two = "<interface type='user'/><interface type='network'><source network='lab'/></interface>"
+    assert values(built(domain(two), tap_fds={1: 42}), "-netdev")[1] == "tap,id=net1,fd=42"
+
+
 @pytest.mark.parametrize(
     ("graphics", "where"),
     [

@@ -41,6 +41,20 @@ def test_a_tap_device_that_exists_is_taken() -> None:
     assert (found.kind, found.device, found.mac, found.model) == ("ethernet", "tap0", "52:54:00:ab:cd:ef", "e1000")
 
 
+def test_a_card_on_a_network_is_read_and_its_device_is_decided_later() -> None:
+    text = "<interface type='network'><source network='lab' bridge='virbr0'/><target dev='vnet7'/></interface>"
+    found = read(domain(text)).interfaces[0]
+    assert (found.kind, found.network, found.device) == ("network", "lab", "")
+
+
+@pytest.mark.parametrize(
+    "inside", ["<source network='lab' portgroup='a'/>", "<source network='lab'/><virtualport type='openvswitch'/>", ""]
+)
+def test_a_card_on_a_network_that_is_more_than_that_is_refused(inside: str) -> None:
+    with pytest.raises((BadDefinition, Unsupported)):
+        read(domain(f"<interface type='network'>{inside}</interface>"))
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -1,0 +1,161 @@
+"""Real QEMU guests on networks of a real host, all of it in a namespace: plugged in, served, and so after any crash."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.integration.network.lives import UUID, link, servers, xml
+from tests.integration.network.places import need, run
+from tests.waiting import until
+from tierhost.drills.sweeping import sweep
+from tierhost.host import launch
+from tierhost.ipc.client import Client
+from tierhost.ipc.errors import Code, TierhostError
+from tierhost.ipc.paths import Root
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.integration.network.places import Guest, Place
+
+pytestmark = pytest.mark.slow
+
+PATIENCE_S = 20.0
+MAC = "52:54:00:00:99:01"
+NETWORK_ROMS = Path("/usr/lib/ipxe/qemu")
+
+
+def guest_xml(name: str = "web", card: str = "", network: str = "lab") -> str:
+    """The XML of a guest that boots from its network: its card's ROM asks for an address, as any guest would."""
+    interface = card or (
+        f"<interface type='network'><mac address='{MAC}'/><source network='{network}'/><model type='e1000'/></interface>"
+    )
+    return (
+        f"<domain type='qemu'><name>{name}</name><memory unit='MiB'>32</memory><os><type>hvm</type><boot dev='network'/></os>"
+        f"<features><acpi/></features><devices>{interface}<memballoon model='none'/></devices></domain>"
+    )
+
+
+class Hosted:
+    """A host in a namespace."""
+
+    def __init__(self, folder: Path, place: Place) -> None:
+        self.folder, self.place = folder, place
+        self.root = Root.under(folder)
+        self.hosts: list[launch.Running] = []
+
+    def start(self) -> None:
+        self.hosts.append(launch.start(self.root, self.folder))
+
+    def call(self, method: str, *args: Any) -> Any:
+        with Client(self.root, deadline_s=PATIENCE_S) as client:
+            return client.call(method, *args)
+
+    def kill(self, driver: str) -> None:
+        """Kill a worker, and wait for its next life."""
+
+        def row() -> dict[str, Any]:
+            return next(found for found in client.host("status")["drivers"] if found["name"] == driver)
+
+        with Client(self.root, deadline_s=PATIENCE_S) as client:
+            before = row()
+            os.kill(before["pid"], signal.SIGKILL)
+            what = f"{driver} is ready in its next life"
+            client.wait_until(lambda: row()["phase"] == "READY" and row()["incarnation"] > before["incarnation"], what)
+
+    def leases(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.call("network.network_get_dhcp_leases", "lab")
+        return found
+
+    def ports(self) -> list[str]:
+        return [row["device"] for row in self.call("network.network_list_all_ports", "lab")]
+
+
+@pytest.fixture
+def hosted(place: Place) -> Iterator[Hosted]:
+    """A host that is up, with the network `lab` active on it."""
+    need("nft", "dnsmasq")
+    if shutil.which("qemu-system-x86_64") is None:
+        pytest.skip("no QEMU is installed (Debian: qemu-system-x86)")
+    folder = Path(tempfile.mkdtemp(prefix="thn", dir="/tmp"))
+    made = Hosted(folder, place)
+    try:
+        made.start()
+        made.call("network.network_define_xml", xml())
+        made.call("network.network_create", "lab")
+        yield made
+    finally:
+        sweep(folder)
+        for host in made.hosts:
+            host.process.wait(PATIENCE_S)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_a_guest_gets_its_address_and_keeps_it_whoever_is_killed(hosted: Hosted, guest: Callable[[], Guest]) -> None:
+    if not (NETWORK_ROMS / "pxe-e1000.rom").exists():
+        pytest.skip("the package ipxe-qemu is not installed")
+    hosted.call("qemu.domain_define_xml", guest_xml())
+    hosted.call("qemu.domain_create", "web")
+    (device,) = hosted.ports()
+    assert f'dev="{device}"' in hosted.call("qemu.domain_get_xml_desc", "web").replace("'", '"')
+    until(lambda: [lease["mac"] for lease in hosted.leases()] == [MAC], "the guest has an address")
+    with pytest.raises(TierhostError, match="guests are plugged in: web") as refused:
+        hosted.call("network.network_destroy", "lab")
+    assert refused.value.code is Code.RESOURCE_BUSY
+    before = (hosted.leases(), servers(hosted.place), link(device), hosted.call("qemu.domain_lookup_by_name", "web")["pid"])
+    for driver in ("network", "qemu"):
+        hosted.kill(driver)
+    assert (
+        hosted.leases(),
+        servers(hosted.place),
+        link(device),
+        hosted.call("qemu.domain_lookup_by_name", "web")["pid"],
+    ) == before
+    hosted.call("qemu.domain_destroy", "web")
+    assert hosted.ports() == []
+    assert link(device) is None
+    hosted.call("network.network_destroy", "lab")
+    assert (link("thbr0"), servers(hosted.place)) == (None, [])
+
+
+def test_a_guest_that_ended_while_nobody_watched_gives_its_port_back(hosted: Hosted) -> None:
+    hosted.call("qemu.domain_create_xml", guest_xml())
+    (device,) = hosted.ports()
+    pid = hosted.call("qemu.domain_lookup_by_name", "web")["pid"]
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: hosted.ports() == [], "the port is given back")
+    assert link(device) is None
+    hosted.call("qemu.domain_create_xml", guest_xml())
+    hosted.kill("network")
+    with Client(hosted.root, deadline_s=PATIENCE_S) as client:
+        rows = {row["name"]: row["pid"] for row in client.host("status")["drivers"]}
+        # Stopped, the driver sees nothing; killed, its next life finds the guest gone.
+        os.kill(rows["qemu"], signal.SIGSTOP)
+        os.kill(client.call("network.network_list_all_ports", "lab") and _qemu_of(hosted.place), signal.SIGKILL)
+        os.kill(rows["qemu"], signal.SIGKILL)
+    until(lambda: hosted.ports() == [], "the port is given back by the next life")
+
+
+def _qemu_of(place: Place) -> int:
+    return next(pid for pid in place.processes() if b"qemu-system" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0])
+
+
+def test_a_guest_on_a_network_that_is_not_active_does_not_start_and_leaves_nothing(hosted: Hosted) -> None:
+    hosted.call("network.network_define_xml", "<network><name>off</name><bridge name='thbr7'/></network>")
+    for network, words in (("off", "not active"), ("none", "no network")):
+        with pytest.raises(TierhostError, match=rf"guest web card {MAC}.*{words}"):
+            hosted.call("qemu.domain_create_xml", guest_xml(network=network))
+    assert hosted.call("qemu.domain_list") == []
+    two = guest_xml().replace("</devices>", "<interface type='network'><source network='off'/></interface></devices>")
+    with pytest.raises(TierhostError, match="not active"):
+        hosted.call("qemu.domain_create_xml", two)
+    until(lambda: hosted.ports() == [], "the first card's port is given back")
+    assert "vnet" not in run("ip", "-o", "link").stdout
+    assert UUID in hosted.call("network.network_get_xml_desc", "lab")

@@ -1,0 +1,1 @@
+"""The parts of the nodedev-hal driver, each by itself."""
