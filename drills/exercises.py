@@ -1,7 +1,8 @@
 """What a driver says drills may do with it: `exercises.toml` in its folder, read, checked, and filled in with names.
 
 Calls are `[method, argument, ...]` of that driver; in texts, {tag}, {uuid} and {folder} stand for one drill's own name, uuid
-and directory, and `{ bytes = "..." }` is bytes. A service, which only workers may call, gets its arguments by name, in a table.
+and directory, {answer.KEY} for what an earlier call of it answered, and `{ bytes = "..." }` is bytes. A service, which only
+workers may call, gets its arguments by name, in a table.
 """
 
 from __future__ import annotations

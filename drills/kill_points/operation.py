@@ -25,6 +25,8 @@ class Scene:
     tag: str
     uuid: str = field(default_factory=lambda: str(uuids.uuid4()))
     notes: dict[str, Any] = field(default_factory=dict)
+    answered: dict[str, str] = field(default_factory=dict)
+    """Names that the driver made up, as the answers to this drill's calls told them."""
 
     @property
     def folder(self) -> Path:
@@ -55,7 +57,10 @@ class Scene:
 
     def plain(self, value: Any) -> str:
         """Put what was seen into words in which every drill's objects have the same names, so that drills compare."""
-        return repr(value).replace(self.uuid, "UUID").replace(self.tag, "TAG")
+        words = repr(value).replace(self.uuid, "UUID").replace(self.tag, "TAG")
+        for name, made_up in self.answered.items():
+            words = words.replace(made_up, name.upper())
+        return words
 
 
 DRIVERS: Final = ("secret", "storage", "qemu")
