@@ -85,7 +85,14 @@ class InterfaceLife:
 
     def _take_away(self, started: Started) -> None:
         part, world = started.definition.part, self._links.world()
-        self._perform(steps.pending(steps.stop_steps(part, started.indexes, started.before, world), world))
+        # Each step is looked at when its turn comes: a card that is up now is down once its bond has gone.
+        for step in steps.stop_steps(part, started.indexes, started.before, world):
+            try:
+                self._links.perform(step)
+            except DriverError as error:
+                # A card that has just been pulled out has nothing left to be taken away, or set back to.
+                if error.code is not Code.NO_INTERFACE:
+                    raise
 
     def _undo(self, name: str, started: Started) -> None:
         try:
