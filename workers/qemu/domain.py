@@ -109,6 +109,9 @@ class Interface:
     device: str = ""
     boot_order: int = 0
     network: str = ""
+    filter: str = ""
+    parameters: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """What its filter is told of it: each name with its values."""
 
 
 @dataclass(frozen=True, slots=True)
