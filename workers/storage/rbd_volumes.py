@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tierhost.workers.runtime.contract import Code, DriverError
@@ -176,4 +175,6 @@ REASONS: Final[dict[int, tuple[str, Code, str]]] = {
 }
 
 
-ask = partial(ask_about, REASONS)
+def ask(pool: Pool, method: str, effort: Effort, data: bytes = b"", *, changes: bool = False, **arguments: Any) -> Any:
+    """Ask the envoy about an image. Raises FileNotFoundError, FileExistsError, or DriverError."""
+    return ask_about(REASONS, pool, method, effort, data, changes=changes, **arguments)
