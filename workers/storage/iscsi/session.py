@@ -39,7 +39,7 @@ class Session:
             raise OSError(errno.ENOMEM, "libiscsi made no context")
         try:
             self._log_in(settings, password)
-        except BaseException:
+        except OSError:
             library.call("iscsi_destroy_context", self._context)
             raise
 
