@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import threading
 import time
 from collections import Counter
@@ -32,6 +33,7 @@ HINT: Final = "`tierhost remote-key allow` there says what a key may call"
 LOOK_UP_S: Final = 0.25
 LEAVE_S: Final = 2.0
 IDLE_WAYS_MAX: Final = 8
+DESCRIPTORS: Final = 16_384
 ID_BYTES: Final = 16
 
 Complain: TypeAlias = "Callable[[str], None]"
@@ -62,6 +64,7 @@ class Listening:
         self._lock = threading.Lock()
         self._under_way: Counter[str] = Counter()
         self._pool = Pool(_nothing)
+        _make_room()
         self._door = CurveDoor(address, secret, policy.may_enter)
         self.address = self._door.address
         self._thread = threading.Thread(target=self._serve, name="door", daemon=True)
@@ -155,3 +158,11 @@ class Listening:
 
 def _nothing() -> None:
     """A thread of ours that ends has nothing of its own to close."""
+
+
+def _make_room() -> None:
+    """Have descriptors for a flood of half-open connections: what this worker does elsewhere must not want for one meanwhile."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
