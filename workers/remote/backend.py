@@ -29,7 +29,6 @@ GREET_EVERY_S: Final = 1.0
 GRACE_S: Final = 2.0
 """So long after a loss a call waits for the other side's return; later it is refused at once."""
 
-LEAVE_S: Final = 5.0
 
 CONNECTING: Final = "connecting"
 CONNECTED: Final = "connected"
@@ -135,13 +134,20 @@ class Link:
                     pause_s = RETRY_FIRST_S
                     way.linger(GREET_EVERY_S, self._wake_fd)
             except TierhostError as error:
-                self._missed(error)
+                self._missed(error.text)
+            except OSError as error:
+                self._missed(str(error))
             finally:
                 if way is not None:
                     way.close()
             self._rest(pause_s)
             pause_s = next_pause(pause_s)
-        os.close(self._wake_fd)
+        self._close_wake_fd()
+
+    def _close_wake_fd(self) -> None:
+        with self._lock:
+            os.close(self._wake_fd)
+            self._wake_fd = -1
 
     def _found(self) -> None:
         if self.state != CONNECTED and not self._ended:
@@ -150,8 +156,8 @@ class Link:
                 self._changed.notify_all()
             self._tell(self, CONNECTED)
 
-    def _missed(self, error: TierhostError) -> None:
-        before, self.reason = self.reason, error.text
+    def _missed(self, reason: str) -> None:
+        before, self.reason = self.reason, reason
         if (self.state != LOST or before != self.reason) and not self._ended:
             self._drop_idle()
             news = STILL_LOST if self.state == LOST else LOST
@@ -177,16 +183,17 @@ class Link:
                 return
             self._ended = True
             self._changed.notify_all()
+            if self._thread.ident is not None and self._wake_fd >= 0:
+                os.eventfd_write(self._wake_fd, 1)
         self._drop_idle()
         if self._thread.ident is None:
-            os.close(self._wake_fd)
-        else:
-            os.eventfd_write(self._wake_fd, 1)
+            self._close_wake_fd()
 
-    def join(self) -> None:
-        """Wait until its thread has ended, after `close`."""
+    def is_over(self, wait_s: float) -> bool:
+        """Whether nothing of it is under way any more, after `close`; waits for its thread."""
         if self._thread.ident is not None:
-            self._thread.join(LEAVE_S)
+            self._thread.join(wait_s)
+        return not self._thread.is_alive() and not self._calls
 
 
 def closed(subject: str) -> DriverError:

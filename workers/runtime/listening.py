@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
@@ -33,6 +33,7 @@ HINT: Final = "`tierhost remote-key allow` there says what a key may call"
 LOOK_UP_S: Final = 0.25
 LEAVE_S: Final = 2.0
 IDLE_WAYS_MAX: Final = 8
+TOLD_OF_MAX: Final = 64
 DESCRIPTORS: Final = 16_384
 ID_BYTES: Final = 16
 
@@ -59,6 +60,7 @@ class Listening:
         self._policy = policy
         self._way_home = way_home
         self._idle: list[Way] = []
+        self._told_of: deque[str] = deque(maxlen=TOLD_OF_MAX)
         self._complain = complain
         self._ending = threading.Event()
         self._lock = threading.Lock()
@@ -82,7 +84,7 @@ class Listening:
     def _serve(self) -> None:
         while not self._ending.is_set():
             for knock in guarded("the door", self._door.turn, LOOK_UP_S).value or ():
-                self._take(knock)
+                guarded("the door", self._take, knock)
         with self._lock:
             self._door.close()
             for way in self._idle:
@@ -93,15 +95,21 @@ class Listening:
         try:
             request = decode(knock.data)
         except ProtocolError as error:
-            self._complain(f"{knock.address}, key {knock.key[:16]}: {error.text}")
+            self._tell_of(knock, error.text)
             return
         if not isinstance(request, Request):
-            self._complain(f"{knock.address}, key {knock.key[:16]}: {type(request).__name__} is nothing to say at a door")
+            self._tell_of(knock, f"{type(request).__name__} is nothing to say at a door")
             return
         try:
             self._admit(knock, request)
         except TierhostError as error:
             self._answer(knock.routing_id, encode(failure_of(error, request.call_id, 0)))
+
+    def _tell_of(self, knock: Knock, what: str) -> None:
+        """Whoever sends garbage gets no answer. It is told once of each key."""
+        if knock.key not in self._told_of:
+            self._told_of.append(knock.key)
+            self._complain(f"{knock.address}, key {knock.key[:16]}: {what}")
 
     def _admit(self, knock: Knock, request: Request) -> None:
         if not self._policy.may_enter(knock.key, knock.address):
