@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from tierhost.drills import leaks
+from tierhost.drills import apart_network, leaks
 from tierhost.drills.example_site import EXAMPLES, Ability, ExampleSite, ability
 from tierhost.drills.report import Row, print_table, say
 from tierhost.drills.sweeping import sweep
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 QUESTIONS: Final = {
     "secret": "secret.secret_list",
     "storage": "storage.storage_pool_list",
+    "network": "network.network_list",
     "qemu": "qemu.domain_list",
 }
 """A harmless call for each driver."""
@@ -55,7 +56,7 @@ class Demo:
         self._start()
         with self._client() as client:
             self._set_up(client)
-            methods = {driver: method for driver, method in QUESTIONS.items() if driver != "qemu" or self.can.guests}
+            methods = self._questions()
             say("", "Now everything is killed in turn (kill -9), while clients keep calling every driver:")
             with Traffic(self.root, methods) as traffic:
                 for driver in methods:
@@ -74,12 +75,20 @@ class Demo:
                 each = ", ".join(f"{row['name']} (pid {row['pid']}, {row['phase'].lower()})" for row in workers)
                 say(f"  tier {tier['name']:<10} {tier['state']}: {each}")
 
+    def _questions(self) -> dict[str, str]:
+        """What may be asked here: not of a driver that has nothing to drive."""
+        able = {"qemu": self.can.guests, "network": self.can.networks}
+        return {driver: method for driver, method in QUESTIONS.items() if able.get(driver, True)}
+
     def _client(self) -> Client:
         return Client(self.root, deadline_s=BACK_LIMIT_S)
 
     def _set_up(self, client: Client) -> None:
         site = self.site
         site.define_secret(client)
+        site.start_networks(client)
+        if site.networks:
+            say("network: lab, with a DHCP server of its own, in a network namespace that ends with this demonstration")
         site.start_pools(client)
         kind = "mounted from an image" if self.can.mounts else "a directory"
         say(f"pools: images starts at every boot; vault does not, and was started once by a call ({kind})")
@@ -135,7 +144,7 @@ class Demo:
                 kill_and_wait(pid)
         launch.start(self.root, self.folder)
         with self._client() as client:
-            for method in QUESTIONS.values() if self.can.guests else list(QUESTIONS.values())[:2]:
+            for method in self._questions().values():
                 client.call(method, changes=False)
             again_s = time.monotonic() - since_s
             say("  everything but the guests, at once: killed and started again")
@@ -155,8 +164,13 @@ class Demo:
                 again_s,
                 len(set(self.site.guests) - running),
                 len(set(self.site.pools) - active),
+                len(set(self.site.networks) - self._networks(client)),
             )
         )
+
+    def _networks(self, client: Client) -> set[str]:
+        rows = client.call("network.network_list", changes=False) if self.site.networks else []
+        return {row["name"] for row in rows if row["state"] == "active"}
 
     def _same(self, row: dict[str, Any]) -> bool:
         return self._guest_pids[row["name"]] == int(row["pid"])
@@ -235,7 +249,7 @@ def main() -> int:
         )
         return 1
     began_s = time.monotonic()
-    can = ability()
+    can = ability(apart=apart_network.enter())
     say(*(f"note: {missing}" for missing in can.missing))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with private_folder(keep=arguments.keep) as folder:
@@ -244,7 +258,7 @@ def main() -> int:
         demo.take_down()
         leaked = demo.leaked()
         print_table(demo.rows, leaked)
-        lost = [row for row in demo.rows if row.failed or row.guests_lost or row.pools_lost]
+        lost = [row for row in demo.rows if row.failed or row.guests_lost or row.pools_lost or row.networks_lost]
         say(f"done in {time.monotonic() - began_s:.1f} s: " + ("something was lost" if lost or leaked else "nothing was lost"))
         return 1 if lost or leaked else 0
 

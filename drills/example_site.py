@@ -1,4 +1,4 @@
-"""The example site of the documentation, set up by calls alone: secrets, pools, volumes, guests."""
+"""The example site of the documentation, set up by calls alone: secrets, networks, pools, volumes, guests."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ SLOW_CALL_S: Final = 60.0
 
 EMULATOR: Final = "qemu-system-x86_64"
 FORMATTER: Final = "mkfs.ext4"
+NETWORK_PROGRAMS: Final = {"ip": "iproute2", "nft": "nftables", "dnsmasq": "dnsmasq-base"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +31,15 @@ class Ability:
     guests: bool
     encryption: bool
     mounts: bool
+    networks: bool = False
     missing: tuple[str, ...] = ()
 
 
-def ability() -> Ability:
-    """Look at the machine."""
+def ability(*, apart: bool | None = None) -> Ability:
+    """Look at the machine. `apart`: whether we are in a network namespace of our own; only there a network is made.
+
+    Without it the site has no network, and nothing is said of that.
+    """
     missing = []
     guests, encryption = shutil.which(EMULATOR) is not None, shutil.which("qemu-img") is not None
     mounts = os.geteuid() == 0
@@ -47,17 +52,23 @@ def ability() -> Ability:
     elif shutil.which(FORMATTER) is None:
         mounts = False
         missing.append("the pool 'vault' is a directory instead of a mounted image: install the package e2fsprogs")
-    return Ability(guests, encryption, mounts, tuple(missing))
+    lacking = [package for program, package in NETWORK_PROGRAMS.items() if shutil.which(program) is None]
+    if apart is not None and lacking:
+        missing.append(f"no network: install {', '.join(lacking)}")
+    elif apart is False:
+        missing.append("no network: only root may make one")
+    return Ability(guests, encryption, mounts, bool(apart) and not lacking, tuple(missing))
 
 
 @dataclass(slots=True)
 class ExampleSite:
-    """What was set up. `pools` are active and `guests` run from then on, whatever is killed."""
+    """What was set up. `pools` and `networks` are active and `guests` run from then on, whatever is killed."""
 
     folder: Path
     can: Ability
     pools: list[str] = field(default_factory=list)
     guests: list[str] = field(default_factory=list)
+    networks: list[str] = field(default_factory=list)
     secret_uuid: str = ""
 
     def text(self, path: str) -> str:
@@ -68,6 +79,13 @@ class ExampleSite:
         """A passphrase that is made up here and known to nobody."""
         self.secret_uuid = client.call("secret.secret_define_xml", self.text("secrets/vault-safe.xml"))["uuid"]
         client.call("secret.secret_set_value", self.secret_uuid, secrets.token_urlsafe(24).encode())
+
+    def start_networks(self, client: Client) -> None:
+        """One that hands out addresses to its guests, and lets none of them out."""
+        if self.can.networks:
+            client.call("network.network_define_xml", self.text("networks/lab.xml"))
+            client.call("network.network_create", "lab")
+            self.networks = ["lab"]
 
     def start_pools(self, client: Client) -> None:
         """One that starts at every boot, and one that is started once by a call."""
@@ -109,6 +127,8 @@ class ExampleSite:
         for row in client.call("qemu.domain_list", changes=False) if self.can.guests else ():
             if row["id"] >= 0:
                 client.call("qemu.domain_destroy", row["name"])
+        for name in self.networks:
+            client.call("network.network_destroy", name)
         for row in client.call("storage.storage_pool_list", changes=False):
             if row["state"] == "active":
                 client.call("storage.storage_pool_destroy", row["name"], deadline_s=SLOW_CALL_S)

@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-COLUMNS: Final = ("killed", "calls meanwhile", "failed in other drivers", "serving again", "guests lost", "pools lost")
+COLUMNS: Final = (
+    "killed",
+    "calls meanwhile",
+    "failed in other drivers",
+    "serving again",
+    "guests lost",
+    "pools lost",
+    "networks lost",
+)
 
 
 @dataclass(slots=True)
@@ -18,12 +26,13 @@ class Row:
     again_s: float
     guests_lost: int
     pools_lost: int
+    networks_lost: int
 
     def cells(self) -> tuple[str, ...]:
         """As the table shows it."""
         told = ("-", "-") if self.calls is None else (str(self.calls), str(len(self.failed)))
         again = f"{self.again_s * 1000:.0f} ms"
-        return (self.killed, *told, again, str(self.guests_lost), str(self.pools_lost))
+        return (self.killed, *told, again, str(self.guests_lost), str(self.pools_lost), str(self.networks_lost))
 
 
 def say(*lines: str) -> None:

@@ -90,7 +90,7 @@ def read(config: Config, folders: Iterable[Path] = (), classes: Path | None = No
     """
     drivers: dict[str, Manifest] = {}
     broken: dict[str, str] = {}
-    for source, parse in _sources(folders, classes):
+    for source, parse in _sources(config.built_in, folders, classes):
         try:
             manifest = _configured(parse(), config)
         except (BadManifest, OSError) as error:
@@ -113,9 +113,16 @@ class BadManifest(ValueError):
     """Raised when a manifest cannot be used; names file and key."""
 
 
-def _sources(folders: Iterable[Path], classes: Path | None) -> Iterable[tuple[str, Callable[[], Manifest]]]:
-    for folder in sorted(path.parent for path in BUILT_IN.glob(f"*/{MANIFEST}")):
-        yield folder.name, partial(read_folder, folder, f"{BUILT_IN_PACKAGE}.{folder.name}")
+def _sources(
+    wanted: tuple[str, ...] | None, folders: Iterable[Path], classes: Path | None
+) -> Iterable[tuple[str, Callable[[], Manifest]]]:
+    built_in = {path.parent.name.replace("_", "-"): path.parent for path in sorted(BUILT_IN.glob(f"*/{MANIFEST}"))}
+    for name in built_in if wanted is None else wanted:
+        folder = built_in.get(name)
+        if folder is None:
+            yield name, partial(_not_built_in, name, tuple(built_in))
+        else:
+            yield folder.name, partial(read_folder, folder, f"{BUILT_IN_PACKAGE}.{folder.name}")
     for name, package in _installed():
         yield name, partial(read_installed, name, package)
     for parent in folders:
@@ -127,6 +134,11 @@ def _sources(folders: Iterable[Path], classes: Path | None) -> Iterable[tuple[st
     if classes is not None and classes.is_dir():
         for path in sorted(classes.glob("*.class")):
             yield path.stem, partial(read_class, path)
+
+
+def _not_built_in(name: str, there: tuple[str, ...]) -> Manifest:
+    message = f"the configuration wants the built-in driver '{name}', and there is {', '.join(there)}"
+    raise BadManifest(message)
 
 
 def _nothing_in(parent: Path) -> Manifest:

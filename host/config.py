@@ -56,6 +56,9 @@ class Config:
     """The whole configuration, checked."""
 
     tiers: tuple[str, ...] = TIERS_DEFAULT
+    built_in: tuple[str, ...] | None = None
+    """Which of tierhost's own drivers there are; None: all of them."""
+
     spares: int = 2
     orphan_grace_s: float = 60.0
     policy: Policy = field(default_factory=Policy)
@@ -117,6 +120,7 @@ def _config(reading: _Reading, raw: dict[str, Any]) -> Config:
         (),
         {
             "tiers": _names,
+            "built_in": lambda value: "" if value == [] else _names(value),
             "spares": lambda value: _whole(value, 0, SPARES_MAX),
             "orphan_grace_s": _seconds,
             "restart": _any,
@@ -135,7 +139,8 @@ def _config(reading: _Reading, raw: dict[str, Any]) -> Config:
     for name, part in _items(reading, good.get("drivers", {}), ("drivers",)):
         drivers[name] = _driver(reading, part, ("drivers", name), tuple(good.get("tiers", TIERS_DEFAULT)))
     plain = {key: good[key] for key in ("spares", "orphan_grace_s") if key in good}
-    return Config(tiers=tuple(good.get("tiers", TIERS_DEFAULT)), policy=policy, drivers=drivers, **plain)
+    built_in = tuple(good["built_in"]) if "built_in" in good else None
+    return Config(tiers=tuple(good.get("tiers", TIERS_DEFAULT)), built_in=built_in, policy=policy, drivers=drivers, **plain)
 
 
 def _driver(reading: _Reading, raw: Any, keys: tuple[str, ...], tiers: tuple[str, ...]) -> DriverConfig:

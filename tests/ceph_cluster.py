@@ -15,9 +15,9 @@ import uuid
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from tests.ceph_texts import ADMIN, CONFIGURATION
+from tests.ceph_texts import CONFIGURATION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,6 +54,7 @@ class Cluster:
     address: str
     keys: dict[str, bytes]
     daemons: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    _administrator: subprocess.Popen[str] | None = None
 
     @property
     def configuration(self) -> Path:
@@ -62,8 +63,16 @@ class Cluster:
 
     def images(self) -> list[str]:
         """List the images by Ceph's own binding: an independent witness."""
-        found: list[str] = json.loads(self._admin("images", POOL))
+        found: list[str] = self._admin("images", POOL)
         return found
+
+    def put(self, name: str, contents: bytes, size: int) -> None:
+        """Make an image that begins with these bytes."""
+        self._admin("put", POOL, name, size, base64.b64encode(contents).decode())
+
+    def clear(self) -> None:
+        """Remove every image."""
+        self._admin("clear", POOL)
 
     def signal(self, daemon: str, number: signal.Signals) -> None:
         """Send a daemon a signal."""
@@ -87,13 +96,13 @@ class Cluster:
         making = self._spawn("osd-mkfs", ["ceph-osd", *conf, "-i", "0", "--mkfs", "--osd-uuid", osd_uuid])
         _run("ceph-mon", *conf, "--mkfs", "-i", "a", "--keyring", str(self.folder / "first.keyring"))
         self.start("mon")
-        self._admin("osd-new", osd_uuid)
+        self._admin("enter_osd", osd_uuid)
         if making.wait(LIMIT_S):
             raise AssertionError(self._words("osd-mkfs"))
         self.start("osd")
         self.start("mgr")
         self.await_osd()
-        self._admin("stats")
+        self._admin("await_figures")
 
     def start(self, daemon: str) -> None:
         """Start one daemon; it dies with us, whatever ends us."""
@@ -103,10 +112,13 @@ class Cluster:
 
     def await_osd(self) -> None:
         """Wait until the OSD that runs now serves the pool."""
-        self._admin("osd-up", str(self.daemons["osd"].pid), POOL)
+        self._admin("await_osd", self.daemons["osd"].pid, POOL)
 
     def end(self, *daemons: str) -> None:
-        """Kill daemons (all, if none is named)."""
+        """Kill daemons; if none is named all, and the administrator with them."""
+        if not daemons and self._administrator is not None:
+            self._administrator.kill()
+            self._administrator.communicate()
         for daemon in daemons or tuple(self.daemons):
             process = self.daemons.pop(daemon)
             process.kill()
@@ -117,11 +129,18 @@ class Cluster:
             leash = ["setpriv", "--pdeathsig", "KILL", "--"]
             return subprocess.Popen([*leash, *command], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=_environment())
 
-    def _admin(self, step: str, *words: str) -> str:
-        command = [PYTHON, "-c", ADMIN, str(self.configuration), step, *words]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=False, env=_environment())
-        assert done.returncode == 0, f"{step}: {done.stderr}{self._words('mon')}{self._words('osd')}"
-        return done.stdout
+    def _admin(self, step: str, *words: object) -> Any:
+        if self._administrator is None:
+            command = [PYTHON, str(Path(__file__).with_name("ceph_admin.py")), str(self.configuration)]
+            pipe = subprocess.PIPE
+            self._administrator = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=_environment())
+        assert self._administrator.stdin is not None
+        assert self._administrator.stdout is not None
+        self._administrator.stdin.write(json.dumps([step, *words]) + "\n")
+        self._administrator.stdin.flush()
+        answer = json.loads(self._administrator.stdout.readline() or '{"error": "it died"}')
+        assert "error" not in answer, f"{step}: {answer['error']}{self._words('mon')}{self._words('osd')}"
+        return answer["value"]
 
     def _words(self, name: str) -> str:
         with suppress(OSError):

@@ -1,4 +1,4 @@
-"""What the test cluster's daemons are told, and the program by which its administrator talks to them."""
+"""What the daemons of the test cluster are told."""
 
 from __future__ import annotations
 
@@ -63,52 +63,4 @@ bluestore fsck on mkfs = false
 bdev aio poll ms = 20
 [mon]
 keyring = {folder}/mon/keyring
-"""
-
-ADMIN: Final = """
-import json, os, sys, time
-import rados, rbd
-conf, step, *words = sys.argv[1:]
-end = time.monotonic() + 25
-cluster = rados.Rados(conffile=conf, name="client.admin")
-for name in ("rados_mon_op_timeout", "rados_osd_op_timeout", "client_mount_timeout"):
-    cluster.conf_set(name, "25")
-cluster.connect(timeout=25)
-def mon(prefix, **arguments):
-    code, out, status = cluster.mon_command(json.dumps({"prefix": prefix, "format": "json", **arguments}), b"")
-    if code:
-        sys.exit(f"{prefix}: {status} ({code})")
-    return json.loads(out) if out.strip() else None
-def until(test):
-    while not test():
-        if time.monotonic() > end:
-            sys.exit(f"{step}: gave up waiting")
-        time.sleep(0.02)
-def osd_up():  # that very process: its pid is the nonce of its addresses
-    return any(o["up"] and o["in"] and any(a["nonce"] == int(words[0]) for a in o["public_addrs"]["addrvec"])
-               for o in mon("osd dump")["osds"])
-def answers(pool):
-    cluster.wait_for_latest_osdmap()
-    with cluster.open_ioctx(pool) as ioctx:
-        for number in range(64):
-            try:
-                ioctx.stat(f"probe-{number}")
-            except rados.ObjectNotFound:
-                pass
-if step == "osd-new":
-    mon("osd new", uuid=words[0], id=0)
-elif step == "osd-up":
-    until(osd_up)
-    for pool in words[1:]:
-        if pool not in cluster.list_pools():
-            mon("osd pool create", pool=pool, pg_num=8, pgp_num=8)
-            mon("osd pool application enable", pool=pool, app="rbd")
-            with cluster.open_ioctx(pool) as ioctx:
-                rbd.RBD().pool_init(ioctx, True)
-        answers(pool)
-elif step == "stats":
-    until(lambda: cluster.get_cluster_stats()["kb"] > 0)
-elif step == "images":
-    with cluster.open_ioctx(words[0]) as ioctx:
-        print(json.dumps(sorted(rbd.RBD().list(ioctx))))
 """

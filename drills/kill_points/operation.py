@@ -6,7 +6,7 @@ import os
 import signal
 import uuid as uuids
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from tierhost.ipc.errors import DriverError
 
@@ -25,6 +25,8 @@ class Scene:
     tag: str
     uuid: str = field(default_factory=lambda: str(uuids.uuid4()))
     notes: dict[str, Any] = field(default_factory=dict)
+    answered: dict[str, str] = field(default_factory=dict)
+    """Names that the driver made up, as the answers to this drill's calls told them."""
 
     @property
     def folder(self) -> Path:
@@ -55,8 +57,13 @@ class Scene:
 
     def plain(self, value: Any) -> str:
         """Put what was seen into words in which every drill's objects have the same names, so that drills compare."""
-        return repr(value).replace(self.uuid, "UUID").replace(self.tag, "TAG")
+        words = repr(value).replace(self.uuid, "UUID").replace(self.tag, "TAG")
+        for name, made_up in self.answered.items():
+            words = words.replace(made_up, name.upper())
+        return words
 
+
+DRIVERS: Final = ("secret", "storage", "qemu")
 
 Step: TypeAlias = "Callable[[Scene], Any]"
 
@@ -73,7 +80,8 @@ class Operation:
     sees them: what a view is after an undisturbed call is the goal. `changes` is False for questions, whose answer is all
     there is to see; a change may be one that is not `visible` (a button that was pressed). `victim` is the method in whose
     midst the worker dies, where that is not the one that is called: a service, which only workers may call, or a verb.
-    `own_lives` is how many lives the call itself costs.
+    `own_lives` is how many lives the call itself costs. `drivers` is whom its site must have; `netns`, that its host runs in
+    a network namespace of its own.
     """
 
     name: str
@@ -85,6 +93,8 @@ class Operation:
     visible: bool = True
     victim: str = ""
     own_lives: int = 0
+    drivers: tuple[str, ...] = DRIVERS
+    netns: bool = False
 
     @property
     def method(self) -> str:

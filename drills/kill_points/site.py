@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import shutil
@@ -13,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
-from tierhost.drills.kill_points.asker import Asker
+from tierhost.drills.kill_points.asker import asker_for
+from tierhost.drills.kill_points.operation import DRIVERS
 from tierhost.drills.launcher.arming import Arming, News, Sheet
 from tierhost.drills.sweeping import sweep
 from tierhost.host.launch import hand_over
@@ -25,8 +27,12 @@ START_LIMIT_S: Final = 20.0
 STOP_LIMIT_S: Final = 20.0
 CALL_LIMIT_S: Final = 20.0
 LOOK_AGAIN_S: Final = 0.003
-DRIVERS: Final = ("secret", "storage", "qemu")
+SETTLED: Final = frozenset({"READY", "SKIPPED"})
+IN_A_NAMESPACE: Final = ("unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "host")
+"""Becomes the host: it stays one process."""
+
 CONFIG: Final = """spares = {spares}
+built_in = {drivers}
 
 [restart]
 # The same driver is killed far more often than any intensity allows: every failure counts as the first one.
@@ -34,10 +40,6 @@ intensity_period_s = 0
 
 [drivers.storage.options]
 luks_iterations = 1000
-"""
-SWITCHED_OFF: Final = """
-[drivers.{name}]
-enabled = false
 """
 
 
@@ -58,16 +60,19 @@ class Site:
     _client: Client | None = None
 
     @classmethod
-    def make(cls, drivers: tuple[str, ...] = DRIVERS, *, spares: int = 4) -> Self:
-        """Make the folder; the host is not started yet. The name is short: sockets lie below it."""
+    def make(cls, drivers: tuple[str, ...] = DRIVERS, *, spares: int = 4, netns: bool = False, asker: bool = True) -> Self:
+        """Make the folder; the host is not started yet. The name is short: sockets lie below it.
+
+        `netns`: the host will run in a network namespace of its own; `asker`: beside a driver that asks for services.
+        """
         folder = Path(tempfile.mkdtemp(prefix="thk", dir="/tmp"))
         arming = Arming(folder / "sheet", folder / "news", drivers)
         arming.write(folder / "arming.json")
-        without = "".join(SWITCHED_OFF.format(name=name) for name in DRIVERS if name not in drivers)
-        (folder / "drill.toml").write_text(CONFIG.format(spares=spares) + without, encoding="utf-8")
-        site = cls(folder, arming, Sheet(arming.sheet), News(arming.news))
-        if drivers == DRIVERS:
-            hand_over(site.root, [Asker])
+        config = CONFIG.format(spares=spares, drivers=json.dumps(drivers))
+        (folder / "drill.toml").write_text(config, encoding="utf-8")
+        site = cls(folder, arming, Sheet(arming.sheet), News(arming.news), prefix=IN_A_NAMESPACE if netns else ())
+        if asker:
+            hand_over(site.root, [asker_for(drivers)])
         return site
 
     def __enter__(self) -> Self:
@@ -155,7 +160,7 @@ class Site:
         while True:
             lives = self.lives()
             seen = not driver or lives[driver]["incarnation"] > incarnation
-            if (seen and all(row["phase"] == "READY" for row in lives.values())) or time.monotonic() > end_s:
+            if (seen and all(row["phase"] in SETTLED for row in lives.values())) or time.monotonic() > end_s:
                 return lives
             select.select([], [], [], LOOK_AGAIN_S)
 

@@ -62,6 +62,7 @@ class Sweep:
     took_s: float = 0.0
     _site: Site | None = None
     _trials: Trials | HostTrials | None = None
+    _kind: tuple[tuple[str, ...], bool, bool] = ((), False, False)
 
     def run(self) -> None:
         """Find, strike, judge; what is on record already is left out. Raises TierhostError if an operation does not work."""
@@ -130,14 +131,18 @@ class Sweep:
     def _fresh(self, operation: Operation) -> Trials | HostTrials:
         """The warm site; a new one, where there is none, or one for other victims, or the last is no longer to be trusted."""
         of_host = isinstance(operation, HostOperation)
-        if self._trials is not None and isinstance(self._trials, HostTrials) != of_host:
+        kind = (operation.drivers, operation.netns, of_host)
+        if self._kind != kind:
             self.close()
         if self._trials is None:
-            self._trials = self._make(of_host=of_host)
+            self._trials, self._kind = self._make(operation, of_host=of_host), kind
         return self._trials
 
-    def _make(self, *, of_host: bool) -> Trials | HostTrials:
-        self._site = Site.make(host_trials.DRIVERS, spares=1) if of_host else Site.make()
+    def _make(self, operation: Operation, *, of_host: bool) -> Trials | HostTrials:
+        if of_host:
+            self._site = Site.make(host_trials.DRIVERS, spares=1, asker=False)
+        else:
+            self._site = Site.make(operation.drivers, netns=operation.netns)
         if of_host:
             trials = HostTrials(self._site, HostAtSystemCalls(self._site) if self.at_system_calls else None)
             trials.set_up()

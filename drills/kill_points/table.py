@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from tierhost.drills.kill_points import domains, host_trials, pools, secrets, volumes
+from tierhost.drills.kill_points import domains, exercised, host_trials, pools, secrets, volumes
 from tierhost.ipc.errors import Code, TierhostError
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *pools.OPERATIONS,
     *volumes.OPERATIONS,
     *domains.OPERATIONS,
+    *exercised.OPERATIONS,
     *host_trials.OPERATIONS,
 )
 """In the order in which a sweep takes them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
@@ -230,10 +231,9 @@ def _moving(row: dict[str, Any]) -> str:
 def make(folder: Path, drill: Drill) -> OurHost:
     """Make a host for one drill. Tests and the command line reach it by its name."""
     options = list(drill.options.get("host", ()))
-    if drill.options.get("config"):
-        config = folder / "tierhost.toml"
-        config.write_text(drill.options["config"], encoding="utf-8")
-        options += ["--config", str(config)]
+    config = folder / "tierhost.toml"
+    config.write_text(_configuration(drill), encoding="utf-8")
+    options += ["--config", str(config)]
     build = drill.options.get("build", "")
     # `env` becomes the program it is given: the host is that process, and only it and its workers see the other build. Without
     # PYTHONSAFEPATH, `python -m` would look in the folder we are in before it looks there.
@@ -242,6 +242,12 @@ def make(folder: Path, drill: Drill) -> OurHost:
     count = sum(holds(fault) for fault in drill.faults)
     gates = Gates.make(folder / "gates", count) if count else None
     return OurHost(folder, options=options, program=(*program, "-m", *(gates.module if gates else HOST)), gates=gates)
+
+
+def _configuration(drill: Drill) -> str:
+    """What the drill says, and, unless it does: only the drivers that drills know, for each more makes every start longer."""
+    said = str(drill.options.get("config", ""))
+    return said if re.search(r"^built_in *=", said, re.MULTILINE) else f"built_in = {json.dumps(DRIVERS)}\n{said}"
 
 
 TARGETS: Final = {"ours": make}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import subprocess
@@ -28,15 +29,11 @@ DRIVERS = Path(__file__).parent / "drivers"
 LOOK_AGAIN_S = 0.0005
 
 CONFIG = """tiers = [{tiers}]
+built_in = {built_in}
 
 [restart]
 # A benchmark kills the same driver far more often than any intensity allows: every failure counts as the first one.
 intensity_period_s = 0
-"""
-
-SWITCHED_OFF = """
-[drivers.{name}]
-enabled = false
 """
 
 
@@ -61,7 +58,8 @@ class Site:
         self.folder.mkdir(parents=True, exist_ok=True)
         config = self.folder / "bench.toml"
         tiers = ", ".join(f'"{tier}"' for tier in self.tiers)
-        config.write_text(CONFIG.format(tiers=tiers) + "".join(SWITCHED_OFF.format(name=name) for name in self.without))
+        built_in = json.dumps([name for name in BUILT_IN if name not in self.without])
+        config.write_text(CONFIG.format(tiers=tiers, built_in=built_in))
         ready, said = os.pipe()
         argv = [
             sys.executable,

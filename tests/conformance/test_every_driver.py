@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.conformance import judges
-from tests.conformance.conftest import FOUND, NAMES
+from tests.conformance.conftest import FOUND, NAMES, names_in
+from tierhost.drills import exercises as exercising
 from tierhost.host.cli.checking import unmet_needs
 from tierhost.host.config import Config
 from tierhost.workers.runtime.contract import InitResult
@@ -20,28 +21,15 @@ if TYPE_CHECKING:
     from tierhost.workers.runtime.contract import StateDriver
     from tierhost.workers.runtime.testing import LifeInTest
 
-UUID = "0a81f5b2-8403-7b23-c8d6-21ccc2f80d6f"
-
 
 def work(life: LifeInTest) -> None:
-    """Let a driver we know acknowledge something; one that we do not know begins empty."""
+    """Let a driver acknowledge what its exercises say; one that has none begins empty."""
     if life.context.name == "sample":
         life.call("count", "sheep")
-    if life.context.name == "secret":
-        life.call("secret_define_xml", f"<secret ephemeral='yes' private='no'><uuid>{UUID}</uuid></secret>")
-        life.call("secret_set_value", UUID, b"a value")
-    if life.context.name == "storage":
-        for name, active in (("up", True), ("down", False)):
-            folder = life.context.state_dir.parent / name
-            xml = f"<pool type='dir'><name>{name}</name><target><path>{folder}</path></target></pool>"
-            life.call("storage_pool_define_xml", xml)
-            life.call("storage_pool_build", name)
-            if active:
-                life.call("storage_pool_create", name)
-    if life.context.name == "qemu":
-        life.call(
-            "domain_define_xml", "<domain type='qemu'><name>g</name><memory>16384</memory><os><type>hvm</type></os></domain>"
-        )
+    exercises = exercising.found().get(life.context.name)
+    if exercises is not None:
+        names = names_in(life.context.state_dir.parent / "objects")
+        exercising.perform(exercises.furthest(netns=False), names, life.call)
 
 
 def test_the_drivers_of_the_repository_are_found_and_none_is_broken() -> None:

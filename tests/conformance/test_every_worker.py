@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.conformance import judges
-from tests.conformance.conftest import FOUND
+from tests.conformance.conftest import FOUND, names_in
+from tierhost.drills import exercises as exercising
 from tierhost.ipc.errors import AccessDenied, CallError, NoSuchMethod, TierhostError
 from tierhost.workers.runtime.loading import load, offers
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tierhost.host.catalog import Manifest
     from tierhost.ipc.client import Client
 
@@ -72,8 +75,10 @@ def test_a_message_over_the_limit_is_refused_before_it_leaves(client: Client) ->
         client.call("sample.count", TOO_BIG)
 
 
-def test_the_next_life_shows_what_was_acknowledged(client: Client, found: Manifest, ready: dict[str, Any]) -> None:
-    acknowledge(client, found.name)
+def test_the_next_life_shows_what_was_acknowledged(
+    client: Client, found: Manifest, ready: dict[str, Any], tmp_path: Path
+) -> None:
+    acknowledge(client, found.name, tmp_path)
     before = shown(client, found)
     os.kill(ready["pid"], signal.SIGKILL)
     # The calls wait for the next life.
@@ -87,15 +92,14 @@ def _next(client: Client, name: str, before: dict[str, Any]) -> dict[str, Any] |
     return row if row["phase"] == "READY" and row["incarnation"] > before["incarnation"] else None
 
 
-def acknowledge(client: Client, name: str) -> None:
-    """Let a driver we know acknowledge something before it dies."""
+def acknowledge(client: Client, name: str, folder: Path) -> None:
+    """Let a driver acknowledge what its exercises say before it dies."""
     if name == "sample":
         client.call("sample.count", "sheep")
-    if name == "secret":
-        client.call("secret.secret_define_xml", "<secret ephemeral='yes' private='no'/>")
-    if name == "qemu":
-        xml = "<domain type='qemu'><name>g</name><memory>16384</memory><os><type>hvm</type></os></domain>"
-        client.call("qemu.domain_define_xml", xml)
+    exercises = exercising.found().get(name)
+    if exercises is not None:
+        calls = exercises.furthest(netns=False)
+        exercising.perform(calls, names_in(folder), lambda method, *args: client.call(f"{name}.{method}", *args))
 
 
 def test_every_driver_found_has_a_worker(client: Client) -> None:

@@ -25,6 +25,7 @@ ADD_ADDRESS: Final = (m.NEWADDR, m.CREATE | m.EXCL)
 DROP_ADDRESS: Final = (m.DELADDR, 0)
 ADD_ROUTE: Final = (m.NEWROUTE, m.CREATE | m.EXCL)
 DROP_ROUTE: Final = (m.DELROUTE, 0)
+DUMPS_MAX: Final = 100
 RECEIVE_BYTES: Final = 1 << 18
 NETLINK_EXT_ACK: Final = 11
 SOL_NETLINK: Final = 270
@@ -163,17 +164,27 @@ class _Conversation:
         return errno.EPROTO, ""
 
     def dump(self, kind: int, body: bytes) -> list[bytes]:
-        """Ask for everything of a kind."""
+        """Ask for everything of a kind. What changed while it was told is told again, until it stands still for once."""
+        for _ in range(DUMPS_MAX):
+            found, whole = self._dump(kind, body)
+            if whole:
+                return found
+        reason = "the interfaces changed each time they were looked at"
+        raise DriverError(reason, code=Code.RESOURCE_BUSY, subject="netlink", hint="try again")
+
+    def _dump(self, kind: int, body: bytes) -> tuple[list[bytes], bool]:
         self._send(kind, m.REQUEST | m.ROOT_MATCH, body)
         found: list[bytes] = []
-        for answer, _, answer_body in self._answers():
+        whole = True
+        for answer, flags, answer_body in self._answers():
+            whole = whole and not flags & m.DUMP_INTERRUPTED
             if answer == m.NLMSG_DONE:
-                return found
+                return found, whole
             if answer == m.NLMSG_ERROR:
                 number = -int.from_bytes(answer_body[:4], sys.byteorder, signed=True)
                 raise LinkFailed("look at the interfaces", number, "", "netlink")
             found.append(answer_body)
-        return found
+        return found, False
 
     def each(self, kind: int, body: bytes, read: Callable[[bytes], tuple[int, str] | None]) -> list[tuple[int, str]]:
         """Ask for everything of a kind, and keep what can be read."""

@@ -11,8 +11,8 @@ from tierhost.workers.runtime.contract import Code, DriverError, TierhostError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tierhost.workers.interface.life import InterfaceLife
     from tierhost.workers.interface.registry import Interfaces
+    from tierhost.workers.interface.restoring import InterfaceLife
     from tierhost.workers.runtime.contract import Context
 
 CHANGE: Final = "change"

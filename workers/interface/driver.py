@@ -11,8 +11,9 @@ from tierhost.workers.interface.asking import InterfaceQuestions
 from tierhost.workers.interface.backend import Links
 from tierhost.workers.interface.changing import Changing
 from tierhost.workers.interface.flags import check_flags
-from tierhost.workers.interface.life import INTERFACES, InterfaceLife
+from tierhost.workers.interface.life import INTERFACES
 from tierhost.workers.interface.registry import Interface, Interfaces
+from tierhost.workers.interface.restoring import InterfaceLife
 from tierhost.workers.runtime.contract import Code, DriverError, InhibitCallback, InitResult, TierhostError, change
 
 if TYPE_CHECKING:

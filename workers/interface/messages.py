@@ -22,6 +22,7 @@ ROUTE: Final = struct.Struct("=BBBBBBBBI")
 
 NLMSG_ERROR, NLMSG_DONE = 2, 3
 REQUEST, ACK, ROOT_MATCH, REPLACE, EXCL, CREATE = 1, 4, 0x300, 0x100, 0x200, 0x400
+DUMP_INTERRUPTED: Final = 0x10
 CAPPED, TLVS = 0x100, 0x200
 """Flags of an answer: the request is not repeated in it; words of the kernel follow."""
 NEWLINK, DELLINK, GETLINK = 16, 17, 18

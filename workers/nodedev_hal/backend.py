@@ -134,9 +134,10 @@ class Bus:
         question.header.flags = MessageFlag.no_auto_start
         return self.ask(question)
 
-    def has_hal(self) -> bool:
-        """Whether somebody on this bus says to be HAL. Nobody is started by the question."""
-        return bool(self.ask(message_bus.NameHasOwner(HAL))[0])
+    def need_hal(self) -> None:
+        """Raise HalLost if nobody on this bus says to be HAL. Nobody is started by the question."""
+        if not self.ask(message_bus.NameHasOwner(HAL))[0]:
+            raise HalLost("nobody on the bus has its name", subject="HAL")
 
     def subscribe(self) -> None:
         """Have HAL's signals sent to us, and the bus's word when HAL goes."""

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from tierhost.workers.nodedev_hal.state import Properties
 
 SUBJECT: Final = "HAL"
+MET: Final = "met"
+"""Run: whether HAL has answered since the machine was booted, and on which bus."""
+
 SYS_DEVICES: Final = "/sys/devices/system"
 """Where this is there, nodedev-udev can run."""
 
@@ -29,6 +32,7 @@ class NodedevHalDriver(NodeDeviceCalls):
 
     _end: End | None = None
     _known: Mapping[str, Properties]
+    _has_read: bool = False
     trouble: str = ""
     """Why HAL does not answer; empty while it does."""
 
@@ -42,21 +46,19 @@ class NodedevHalDriver(NodeDeviceCalls):
         self.owner = options.owner if options.owner is not None else not Path(SYS_DEVICES).is_dir()
         self._changing = threading.RLock()
         self.shelf, self._known = Shelf(), {}
+        bus: backend.Bus | None = None
         try:
-            bus = backend.Bus(options.bus_address)
+            bus, known = following.reach(options.bus_address)
         except backend.HalLost as error:
-            if error.code is Code.OPERATION_TIMEOUT:
-                raise
-            return self.skip(f"no HAL answers: {error.text}; nodedev-udev shows this machine's devices")
-        if not bus.has_hal():
-            bus.close()
-            return self.skip("no HAL answers: nobody on the bus has its name; nodedev-udev shows this machine's devices")
-        try:
-            bus.subscribe()
-            self.take(bus.devices())
-        except DriverError:
-            bus.close()
-            raise
+            # Who has met HAL since the machine was booted waits for it; to others it is nothing that is missing.
+            if (self.context.run.get(MET, SUBJECT) or {}).get("bus") != options.bus_address:
+                if error.code is Code.OPERATION_TIMEOUT:
+                    raise
+                return self.skip(f"no HAL answers: {error.text}; nodedev-udev shows this machine's devices")
+            self.lost(error.text)
+        else:
+            self.take(known)
+            self.context.run.put(MET, SUBJECT, {"bus": options.bus_address})
         self._end = end = End()
         # The thread must not keep a driver alive that nobody wants any more.
         weakref.finalize(self, end.put)
@@ -97,7 +99,10 @@ class NodedevHalDriver(NodeDeviceCalls):
         with self._changing:
             self._known = dict(known)
             devices = (state.device_of(udi, self._known) for udi in self._known)
-            self.put_on_shelf(Shelf(device for device in devices if device is not None))
+            shelf = Shelf(device for device in devices if device is not None)
+            if self._has_read:
+                self.put_on_shelf(shelf)
+            self.shelf, self._has_read = shelf, True
             if self.trouble:
                 self.trouble = ""
                 self.context.mend(SUBJECT)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import weakref
 
     from tierhost.workers.nodedev_hal.driver import NodedevHalDriver
+    from tierhost.workers.nodedev_hal.state import Properties
     from tierhost.workers.runtime.ending import End
 
 PING_PERIOD_S: Final = 5.0
@@ -29,7 +30,12 @@ def follow(of: weakref.ref[NodedevHalDriver], bus: Bus | None, address: str, end
         while True:
             try:
                 if bus is None:
-                    bus = _reached(of, address)
+                    bus, known = reach(address)
+                    driver = of()
+                    if driver is None:
+                        return
+                    driver.take(known)
+                    del driver
                 going_on = _listen(of, bus, end)
             except DriverError as error:
                 going_on = _told(of, error)
@@ -44,20 +50,19 @@ def follow(of: weakref.ref[NodedevHalDriver], bus: Bus | None, address: str, end
             bus.close()
 
 
-def _reached(of: weakref.ref[NodedevHalDriver], address: str) -> Bus:
+def reach(address: str) -> tuple[Bus, dict[str, Properties]]:
+    """Find HAL on a bus, have its signals sent to us, and ask for all it knows. Raises HalLost."""
     bus = Bus(address)
     try:
-        if not bus.has_hal():
-            raise HalLost("nobody on the bus has its name", subject="HAL")
+        bus.need_hal()
         bus.subscribe()
-        known = bus.devices()
-    except DriverError:
+        return bus, bus.devices()
+    except HalLost:
         bus.close()
         raise
-    driver = of()
-    if driver is not None:
-        driver.take(known)
-    return bus
+    except DriverError as error:
+        bus.close()
+        raise HalLost(error.text, subject="HAL") from None
 
 
 def _listen(of: weakref.ref[NodedevHalDriver], bus: Bus, end: End) -> bool:

@@ -105,7 +105,9 @@ def parse_filter(text: str, *, valid: bool = False, uuid: str = "", builtin: boo
     given = root.get("priority")
     priority = CHAINS[family][0] if given is None else root.whole(given, "priority", -PRIORITY_MAX, PRIORITY_MAX)
     written = _uuid(root) or uuid or str(uuids.uuid4())
-    parts = tuple(_part(element) for element in root.children() if element.tag in {"rule", "filterref"})
+    order = {node: place for place, node in enumerate(root.node)}
+    elements = sorted((*root.children("rule"), *root.children("filterref")), key=lambda element: order[element.node])
+    parts = tuple(_part(element) for element in elements)
     if len(parts) > RULES_MAX:
         raise root.bad(f"{len(parts)} rules and references, at most {RULES_MAX} are allowed")
     root.set_child_text("uuid", written)

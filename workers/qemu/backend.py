@@ -41,6 +41,7 @@ class Supplies:
 
     places: dict[str, Place] = field(default_factory=dict)
     keys: dict[str, bytes] = field(default_factory=dict)
+    logins: dict[str, bytes] = field(default_factory=dict)
     volumes: list[list[str]] = field(default_factory=list)
     taps: dict[int, str] = field(default_factory=dict)
     """By the card's number: the device that it is plugged into."""
@@ -135,6 +136,7 @@ class Backend:
                 vnc_socket=str(self.path(domain.uuid, "vnc")),
                 places=supplies.places,
                 keys={target: key.wrap(value) for target, value in supplies.keys.items()},
+                logins={target: key.wrap(value) for target, value in supplies.logins.items()},
                 vnc_password=key.wrap(graphics.password.encode()) if graphics and graphics.password else None,
                 incoming=incoming,
                 tap_fds=tap_fds,

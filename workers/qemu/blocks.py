@@ -6,8 +6,10 @@ import base64
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from tierhost.workers.qemu.network_disks import remote_node
+
 if TYPE_CHECKING:
-    from tierhost.workers.qemu.domain import Disk, Domain
+    from tierhost.workers.qemu.domain import Disk, Domain, Remote
 
 MASTER_KEY: Final = "masterKey0"
 SCSI_SLOT: Final = 5
@@ -28,10 +30,16 @@ class Wrapped:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a disk's image is, and of what format its container is ("raw", "qcow2")."""
+    """Where a disk's image is, and of what format its container is ("raw", "qcow2").
+
+    `kind` is "file" or "block" with a path, or "network". `ceph_configuration` is the file that QEMU's Ceph library reads.
+    """
 
     path: str
     format: str
+    kind: str = "file"
+    remote: Remote | None = None
+    ceph_configuration: str = "/dev/null"
 
 
 def secret(name: str, wrapped: Wrapped) -> dict[str, Any]:
@@ -47,18 +55,20 @@ def secret(name: str, wrapped: Wrapped) -> dict[str, Any]:
 
 
 def block_nodes(disk: Disk, place: Place) -> dict[str, Any]:
-    """The block graph of one disk: a file, in it a format, in that LUKS if it is encrypted."""
+    """The block graph of one disk: a file or a remote image, in it a format, in that LUKS if it is encrypted."""
     cache = {"direct": disk.cache in {"none", "directsync"}, "no-flush": disk.cache == "unsafe"}
+    if place.remote is not None:
+        origin = remote_node(place.remote, disk.login_id, place.ceph_configuration)
+    else:
+        origin = {"driver": "host_device" if place.kind == "block" else "file", "filename": place.path}
+        origin |= {"aio": disk.io} if disk.io else {}
     file: dict[str, Any] = {
-        "driver": "host_device" if disk.kind == "block" else "file",
-        "filename": place.path,
+        **origin,
         "node-name": f"{disk.node}-file",
         "cache": cache,
         "read-only": disk.readonly,
         "discard": disk.discard,
     }
-    if disk.io:
-        file["aio"] = disk.io
     node = {"node-name": disk.node, "cache": cache, "read-only": disk.readonly, "discard": disk.discard, "file": file}
     if disk.key is None:
         return {"driver": place.format, **node}
@@ -72,7 +82,7 @@ def device(domain: Domain, disk: Disk) -> dict[str, Any]:
     kind = "cd" if disk.device == "cdrom" else "hd"
     driver = {"virtio": "virtio-blk-pci", "scsi": f"scsi-{kind}", "ide": f"ide-{kind}", "sata": f"ide-{kind}"}[disk.bus]
     made: dict[str, Any] = {"driver": driver, "id": disk.device_id, **_place(domain, disk)}
-    if disk.path or disk.volume:
+    if disk.has_medium:
         # A guest whose disk fails stops, unless its definition says otherwise, and goes on when its storage is back.
         policy = "enospc" if disk.on_write_error == "enospace" else disk.on_write_error
         made |= {"drive": disk.node, "werror": policy, "rerror": disk.on_read_error}

@@ -1,4 +1,4 @@
-"""Where guests' cards are plugged in: asked of the network driver before a guest starts, given back when it has ended."""
+"""Where guests' cards are plugged in, and what filters them: asked for before a guest starts, given back after its end."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from tierhost.workers.qemu.roster import Roster
 
 PLUGGED: Final = "plugged"
-"""Run: uuid -> the devices of a guest's cards, by MAC. Written before the first is asked for, removed when all are given back."""
+"""Run: uuid -> the devices of a guest's cards, by MAC, and which of them have a filter.
+
+Written before the first is asked for, removed when all are given back.
+"""
 
 MOMENT_S: Final = 0.5
 
@@ -29,8 +32,9 @@ MOMENT_S: Final = 0.5
 class Cables:
     """Plugs guests in, and unplugs those that have ended, as often as it takes. Thread-safe; holds no lock while it asks.
 
-    A port is the network driver's, and stays while either of us is dead. That a guest may have ports is on record here
-    before there is one, so none is ever left behind.
+    A port is the network driver's, its filter nwfilter's; both stay while any of us is dead. That a guest may have them is
+    on record here before there is one, so none is ever left behind. A port has its filter before QEMU has the port, and
+    keeps it until QEMU is gone: it is never open in between.
     """
 
     def __init__(self, roster: Roster) -> None:
@@ -48,7 +52,7 @@ class Cables:
     def plugged(self, domain: Domain, supplies: Supplies) -> Iterator[None]:
         """Plug a guest's cards in, and tell `supplies` their devices; on leaving, they are given back unless it runs.
 
-        Raises the network driver's errors, under the card's name. Never call it with the guest's lock held.
+        Raises the other drivers' errors, under the card's name. Never call it with the guest's lock held.
         """
         cards = [(number, card) for number, card in enumerate(domain.interfaces) if card.kind == "network"]
         if not cards:
@@ -56,7 +60,7 @@ class Cables:
             return
         self._begin(domain)
         try:
-            self._note(domain.uuid, self.devices(domain.uuid))
+            self._note(domain.uuid, self._row(domain.uuid))
             for number, card in cards:
                 supplies.taps[number] = self._plug(domain, card)
             yield
@@ -78,23 +82,30 @@ class Cables:
     def _plug(self, domain: Domain, card: Interface) -> str:
         try:
             port = self._services.network.create_port(card.network, domain.uuid, card.mac, domain.name)
+            device = str(port["device"])
+            row = self._row(domain.uuid)
+            filtered = {*row["filtered"], device} if card.filter else {*row["filtered"]} - {device}
+            self._note(domain.uuid, {"devices": {**row["devices"], card.mac: device}, "filtered": sorted(filtered)})
+            if card.filter:
+                parameters = {name: list(values) for name, values in card.parameters}
+                self._services.nwfilter.bind(device, card.mac, card.filter, parameters, domain.uuid, domain.name)
         except TierhostError as error:
             subject = f"{domain.subject} card {card.mac}"
             error.subject = f"{subject}: {error.subject}" if error.subject else subject
             raise
-        device = str(port["device"])
-        self._note(domain.uuid, {**self.devices(domain.uuid), card.mac: device})
         return device
 
     def devices(self, uuid: str) -> dict[str, str]:
         """The devices of a guest's cards, by MAC."""
-        row = self._run.get(PLUGGED, uuid)
-        return dict(row["devices"]) if row is not None else {}
+        return dict(self._row(uuid)["devices"])
 
-    def _note(self, uuid: str, devices: dict[str, str]) -> None:
+    def _row(self, uuid: str) -> dict[str, Any]:
+        return self._run.get(PLUGGED, uuid) or {"devices": {}, "filtered": []}
+
+    def _note(self, uuid: str, row: dict[str, Any]) -> None:
         """Record it as nobody's call: the call in progress may be made again as long as no guest was started by it."""
-        if self._run.get(PLUGGED, uuid) != {"devices": devices}:
-            copy_context().run(self._note_for_nobody, uuid, {"devices": devices})
+        if self._run.get(PLUGGED, uuid) != row:
+            copy_context().run(self._note_for_nobody, uuid, row)
 
     def _note_for_nobody(self, uuid: str, row: dict[str, Any]) -> None:
         calling.CALL_ID.set(None)
@@ -108,7 +119,7 @@ class Cables:
             self.give_back(uuid)
 
     def give_back(self, uuid: str, attempt: int = 0) -> None:
-        """Give a guest's ports back soon, unless it runs by then; again and again until the network driver has heard it."""
+        """Give a guest's ports back soon, unless it runs by then; again and again until the other drivers have heard it."""
         if self._run.get(PLUGGED, uuid) is None or self._is_needed(uuid):
             return
         with self._changed:
@@ -122,6 +133,8 @@ class Cables:
                 return
             self._releasing.add(uuid)
         try:
+            for device in self._row(uuid)["filtered"]:
+                self._services.nwfilter.unbind(device, uuid)
             self._services.network.release_ports(uuid)
             self._run.delete(PLUGGED, uuid)
         except TierhostError:

@@ -23,7 +23,7 @@ CARDS: Final = {"virtio": "virtio-net-pci", "e1000": "e1000", "rtl8139": "rtl813
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """What the command needs and the definition does not say. `places` and `keys`: by disk target."""
+    """What the command needs and the definition does not say. `places`, `keys` and `logins`: by disk target."""
 
     emulator: str
     pidfile: str
@@ -32,6 +32,7 @@ class Resolved:
     vnc_socket: str = ""
     places: dict[str, Place] = field(default_factory=dict)
     keys: dict[str, Wrapped] = field(default_factory=dict)
+    logins: dict[str, Wrapped] = field(default_factory=dict)
     vnc_password: Wrapped | None = None
     incoming: bool = False
     tap_fds: dict[int, int] = field(default_factory=dict)
@@ -48,7 +49,7 @@ def arguments(domain: Domain, resolved: Resolved) -> list[str]:
     args += ["-nodefaults", "-no-user-config", "-display", "none", "-sandbox", SANDBOX]
     args += _machine(domain) + _processors(domain) + _boot(domain)
     args += ["-chardev", f"socket,id=monitor,fd={resolved.monitor_fd},server=on,wait=off", "-mon", "chardev=monitor,mode=control"]
-    if resolved.keys or resolved.vnc_password:
+    if resolved.keys or resolved.logins or resolved.vnc_password:
         args += ["-object", f"secret,id={MASTER_KEY},format=raw,file=/dev/fd/{resolved.master_key_fd}"]
     args += _disks(domain, resolved) + _serials(domain.serials) + _cards(domain, resolved) + _display(domain, resolved)
     if domain.rng:
@@ -124,6 +125,8 @@ def _disks(domain: Domain, resolved: Resolved) -> list[str]:
     for disk in domain.disks:
         if disk.target in resolved.keys:
             args += ["-object", json.dumps(secret(disk.key_id, resolved.keys[disk.target]))]
+        if disk.target in resolved.logins:
+            args += ["-object", json.dumps(secret(disk.login_id, resolved.logins[disk.target]))]
         if disk.target in resolved.places:
             args += ["-blockdev", json.dumps(block_nodes(disk, resolved.places[disk.target]))]
         args += _device(**device(domain, disk))

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 MAC: Final = re.compile(r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}\Z")
 DEVICE_NAME: Final = re.compile(r"[\w.-]{1,15}\Z", re.ASCII)
 INTERFACES_MAX: Final = 8
+PARAMETERS_MAX: Final = 256
+Parameters = tuple[tuple[str, tuple[str, ...]], ...]
 VNC_PASSWORD_CHARS_MAX: Final = 8
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 VIDEO: Final = {"vga": "VGA", "cirrus": "cirrus-vga", "virtio": "virtio-vga", "bochs": "bochs-display", "none": ""}
@@ -75,8 +77,9 @@ def _interface(interface: Element, uuid: str, number: int) -> Interface:
     model = interface.child("model")
     name = model.one_of("type", ("virtio", "e1000", "rtl8139"), "virtio") if model is not None else "virtio"
     device = network = ""
+    bound: tuple[str, Parameters] = ("", ())
     if kind == "network":
-        network = _network(interface)
+        network, bound = _network(interface), _filter(interface.child("filterref"))
     if kind == "ethernet":
         target = interface.need_child("target")
         if target.flag("managed", default=True):
@@ -86,7 +89,20 @@ def _interface(interface: Element, uuid: str, number: int) -> Interface:
         if not DEVICE_NAME.match(device):
             raise target.bad(f"dev is {device!r:.30}, expected the name of a network device")
     interface.refuse("filterref", "vlan", "bandwidth", "virtualport", "port")
-    return Interface(kind, name, address, device, boot_order(interface), network)
+    return Interface(kind, name, address, device, boot_order(interface), network, *bound)
+
+
+def _filter(filterref: Element | None) -> tuple[str, Parameters]:
+    """Read which filter a card's traffic passes through, and what it is told."""
+    if filterref is None:
+        return "", ()
+    values: dict[str, tuple[str, ...]] = {}
+    for parameter in filterref.children("parameter"):
+        name = parameter.need("name")
+        values[name] = (*values.get(name, ()), parameter.need("value"))
+    if sum(map(len, values.values())) > PARAMETERS_MAX:
+        raise filterref.bad(f"more than {PARAMETERS_MAX} parameters")
+    return filterref.need("filter"), tuple(values.items())
 
 
 def _network(interface: Element) -> str:

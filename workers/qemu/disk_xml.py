@@ -6,6 +6,7 @@ import re
 from typing import Any, Final
 
 from tierhost.workers.qemu.domain import Disk, Key
+from tierhost.workers.qemu.network_disks import read_remote
 from tierhost.workers.runtime.definitions import Element, Unsupported, parse
 
 BUS_BY_PREFIX: Final = {"vd": "virtio", "hd": "ide", "sd": "scsi"}
@@ -26,7 +27,7 @@ def disk_from_text(text: str) -> tuple[Disk, list[str]]:
 
 def disk_from(disk: Element) -> Disk:
     """Read a <disk>. Raises BadDefinition or Unsupported."""
-    kind = disk.one_of("type", ("file", "block", "volume"), "file")
+    kind = disk.one_of("type", ("file", "block", "volume", "network"), "file")
     device = disk.one_of("device", ("disk", "cdrom"), "disk")
     target = disk.need_child("target")
     name = target.need("dev")
@@ -66,11 +67,14 @@ def _place(target: Element, name: str) -> tuple[str, int]:
     return bus, index
 
 
-def _source(disk: Element, kind: str, *, optional: bool) -> dict[str, str]:
+def _source(disk: Element, kind: str, *, optional: bool) -> dict[str, Any]:
     source = disk.child("source") if optional else disk.need_child("source")
     if source is None:
         return {}
+    remote = {"remote": read_remote(disk, source)} if kind == "network" else {}
     source.refuse("auth", "reservations", "slices", "encryption", "seclabel")
+    if remote:
+        return remote
     if kind == "volume":
         source.one_of("mode", ("host",), "host")
         return {"pool": source.need("pool"), "volume": source.need("volume")}
@@ -131,5 +135,7 @@ def boot_order(device: Element) -> int:
 def _check_possible(disk: Element, made: Disk) -> None:
     if made.device == "cdrom" and made.bus == "virtio":
         raise Unsupported(f"a cdrom cannot be on a virtio bus (line {disk.line})", subject=disk.path)
+    if made.kind == "network" and made.io:
+        raise Unsupported(f"io='{made.io}' is for files and devices (line {disk.line})", subject=disk.path)
     if made.readonly and made.device == "disk" and made.bus in {"ide", "sata"}:
         raise Unsupported(f"QEMU has no read-only {made.bus} disks (line {disk.line})", subject=disk.path)

@@ -14,8 +14,36 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
+class Login:
+    """As whom a server is asked ("ceph" or "chap"), and which secret proves it."""
+
+    type: str
+    username: str
+    secret: Key
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteHost:
+    """A server: name and port, or a UNIX socket."""
+
+    name: str = ""
+    port: int = 0
+    socket: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """An image on servers: a `protocol`, the image's `name` there, and how to log in."""
+
+    protocol: str
+    name: str
+    hosts: tuple[RemoteHost, ...]
+    login: Login | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Disk:
-    """One disk. It comes from a `path` (kind file or block), or is a `volume` of a `pool`; a cdrom may be empty."""
+    """One disk. It comes from a `path` (kind file or block), is a `volume` of a `pool`, or `remote`; a cdrom may be empty."""
 
     target: str
     bus: str
@@ -25,6 +53,7 @@ class Disk:
     path: str = ""
     pool: str = ""
     volume: str = ""
+    remote: Remote | None = None
     format: str = "raw"
     key: Key | None = None
     readonly: bool = False
@@ -51,6 +80,16 @@ class Disk:
         """The name of its key in QEMU."""
         return f"key-{self.target}"
 
+    @property
+    def login_id(self) -> str:
+        """The name in QEMU of the key with which its server is asked."""
+        return f"login-{self.target}"
+
+    @property
+    def has_medium(self) -> bool:
+        """Whether anything is in it."""
+        return bool(self.path or self.volume or self.remote)
+
 
 @dataclass(frozen=True, slots=True)
 class Chardev:
@@ -70,6 +109,9 @@ class Interface:
     device: str = ""
     boot_order: int = 0
     network: str = ""
+    filter: str = ""
+    parameters: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """What its filter is told of it: each name with its values."""
 
 
 @dataclass(frozen=True, slots=True)

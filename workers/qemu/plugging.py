@@ -63,10 +63,11 @@ class Plugging:
 
     def _add(self, guest: Guest, disk: Disk, supplies: Supplies) -> None:
         uuid = guest.uuid
-        if disk.target in supplies.keys:
-            # Over the monitor's socket, which is ours alone; the guest's master key is known to nobody any more.
-            key = {"qom-type": "secret", "id": disk.key_id, "format": "base64"}
-            self._monitors.execute(uuid, "object-add", {**key, "data": base64.b64encode(supplies.keys[disk.target]).decode()})
+        for name, keys in ((disk.key_id, supplies.keys), (disk.login_id, supplies.logins)):
+            if disk.target in keys:
+                # Over the monitor's socket, which is ours alone; the guest's master key is known to nobody any more.
+                key = {"qom-type": "secret", "id": name, "format": "base64"}
+                self._monitors.execute(uuid, "object-add", {**key, "data": base64.b64encode(keys[disk.target]).decode()})
         if disk.target in supplies.places:
             self._monitors.execute(uuid, "blockdev-add", block_nodes(disk, supplies.places[disk.target]))
         if disk.bus == "scsi" and not any(other.bus == "scsi" for other in guest.domain.disks):
@@ -189,7 +190,8 @@ class Plugging:
         return {str(entry["name"]).removeprefix("dev-") for entry in devices if str(entry["name"]).startswith("dev-")}
 
     def _forget(self, guest: Guest, disk: Disk) -> None:
-        for command, what in (("blockdev-del", {"node-name": disk.node}), ("object-del", {"id": disk.key_id})):
+        keys = [("object-del", {"id": name}) for name in (disk.key_id, disk.login_id)]
+        for command, what in (("blockdev-del", {"node-name": disk.node}), *keys):
             try:
                 self._monitors.execute(guest.uuid, command, what)
             except MonitorRefused:

@@ -6,17 +6,19 @@ import threading
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tierhost.workers.qemu.backend import Supplies
 from tierhost.workers.qemu.blocks import Place
+from tierhost.workers.qemu.network_disks import CEPH_CONFIGURATION, key_for_qemu, query_of, remote_of
 from tierhost.workers.qemu.state import retry_s
 from tierhost.workers.runtime.contract import Code, DriverError, TierhostError
+from tierhost.workers.runtime.files import write_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tierhost.workers.qemu.domain import Disk, Domain
+    from tierhost.workers.qemu.domain import Disk, Domain, Login, Remote
     from tierhost.workers.qemu.roster import Roster
 
 
@@ -68,6 +70,8 @@ class Supply:
             place = self._place(domain, disk)
             if disk.key is not None:
                 supplies.keys[disk.target] = self._key(disk)
+            if place is not None and place.remote is not None and place.remote.login is not None:
+                supplies.logins[disk.target] = self._login_key(place.remote.login)
         except TierhostError as error:
             error.subject = f"{subject}: {error.subject}" if error.subject else subject
             raise
@@ -82,12 +86,31 @@ class Supply:
                 raise DriverError(
                     f"volume {disk.volume} is encrypted, and no secret is named", code=Code.CONFIG_UNSUPPORTED, hint=hint
                 )
-            return Place(volume["path"], "qcow2" if volume["format"] == "qcow2" else "raw")
+            return self._place_of_volume(volume)
+        if disk.remote is not None:
+            return self._remote_place(disk.remote, disk.format)
         if not disk.path:
             return None
         if not Path(disk.path).exists():
             raise DriverError(f"{disk.path} does not exist", code=Code.SYSTEM_ERROR)
-        return Place(disk.path, disk.format)
+        return Place(disk.path, disk.format, disk.kind)
+
+    def _place_of_volume(self, volume: dict[str, Any]) -> Place:
+        connection = volume.get("connection", {"type": "file"})
+        image_format = "qcow2" if volume["format"] == "qcow2" else "raw"
+        if connection["type"] == "network":
+            return self._remote_place(remote_of(connection), image_format)
+        return Place(volume["path"], image_format, connection["type"])
+
+    def _remote_place(self, remote: Remote, image_format: str) -> Place:
+        configuration = self._roster.context.run_dir / "ceph.conf"
+        with self._lock:
+            if remote.protocol == "rbd" and not configuration.exists():
+                write_file(configuration, CEPH_CONFIGURATION.encode())
+        return Place("", image_format, "network", remote, str(configuration))
+
+    def _login_key(self, login: Login) -> bytes:
+        return key_for_qemu(login, self._services.secret.get_value(**query_of(login)))
 
     def _key(self, disk: Disk) -> bytes:
         assert disk.key is not None

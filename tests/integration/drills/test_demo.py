@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tierhost.drills import leaks
+from tierhost.drills.example_site import ability
 from tierhost.drills.sweeping import sweep
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ def test_everything_is_killed_and_nothing_is_lost(folder: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     for killed in ("secret worker", "storage worker", "host", "everything at once"):
         assert f"\n{killed} " in done.stdout
+    assert ("\nnetwork worker " in done.stdout) == ability(apart=os.geteuid() == 0).networks
     assert "0\ndone in " in done.stdout
     assert list(folder.iterdir()) == []
 

@@ -39,8 +39,8 @@ class Driver(StateDriver):
 {inside}
 '''
 
-ALONE = "".join(f"[drivers.{name}]\nenabled = false\n" for name in ("secret", "storage", "qemu"))
-"""The end of a configuration: without the drivers of the repository, which are not on trial here."""
+ALONE = "built_in = []\n"
+"""The beginning of a configuration: without the drivers of the repository, which are not on trial here."""
 
 
 def lay_down(parent: Path, name: str, *, manifest: str = "", before: str = "", inside: str = "", code: str = "") -> Path:
@@ -56,7 +56,7 @@ def lay_down(parent: Path, name: str, *, manifest: str = "", before: str = "", i
 def configure(folder: Path, text: str = "") -> tuple[str, ...]:
     """Write a configuration of this text and no driver of the repository; return the options that name it."""
     path = folder / "tierhost.toml"
-    path.write_text(text + ALONE)
+    path.write_text(ALONE + text)
     return ("--config", str(path))
 
 

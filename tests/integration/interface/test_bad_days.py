@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.integration.interface.conftest import bridge, card, static
 from tests.namespaces import ip
+from tierhost.workers.interface.backend import Links
+from tierhost.workers.interface.steps import Delete
 from tierhost.workers.runtime.contract import Code, DriverError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.integration.interface.conftest import Net
+    from tierhost.workers.interface.steps import Step
 
 VLAN = "<interface type='vlan' name='p0.5'><vlan tag='5'><interface name='p0'/></vlan></interface>"
 BOND = "<interface type='bond' name='bond0'><bond mode='active-backup'><interface type='ethernet' name='p0'/></bond></interface>"
@@ -127,3 +134,50 @@ def test_an_address_of_two_is_no_answer(net: Net) -> None:
         with pytest.raises(DriverError) as caught:
             life.call("interface_lookup_by_mac_string", net.link("p1").mac)
         assert caught.value.code is Code.MULTIPLE_INTERFACES
+
+
+WITHOUT_PERMISSION = """
+import sys
+from pathlib import Path
+from tests.integration.interface.conftest import bridge
+from tierhost.workers.interface.driver import InterfaceDriver
+from tierhost.workers.interface.backend import Links
+from tierhost.workers.interface.steps import Delete
+from tierhost.workers.runtime.contract import Code, DriverError
+from tierhost.workers.runtime.testing import live
+with live(InterfaceDriver, Path(sys.argv[1])) as life:
+    life.call("interface_define_xml", bridge("br0"))
+    try:
+        life.call("interface_create", "br0")
+    except DriverError as error:
+        assert error.code is Code.ACCESS_DENIED, error
+        assert "CAP_NET_ADMIN" in error.hint, error
+        assert life.context.run.intents() == {}
+        assert [row["name"] for row in life.call("interface_list")] == ["br0", "lo", "p0", "p1"]
+        sys.exit(0)
+sys.exit("it was allowed")
+"""
+
+
+def test_whoever_may_not_change_the_network_is_told_and_can_still_look(net: Net, tmp_path: Path) -> None:
+    leash = ["setpriv", "--bounding-set", "-net_admin", "--inh-caps", "-net_admin"]
+    argv = [*leash, sys.executable, "-c", WITHOUT_PERMISSION, str(tmp_path)]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_card_that_goes_while_it_is_given_back_is_given_back(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
+    with net.live() as life:
+        life.call("interface_define_xml", bridge("br0", "p0"))
+        life.call("interface_create", "br0")
+        perform = Links.perform
+
+        def pulled_out(links: Links, step: Step) -> None:
+            perform(links, step)
+            if isinstance(step, Delete):
+                ip("link", "del", "p0")
+
+        monkeypatch.setattr(Links, "perform", pulled_out)
+        life.call("interface_destroy", "br0")
+        assert set(net.links()) == {"lo"}
+        assert life.context.run.intents() == {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -159,3 +160,31 @@ def test_a_guest_on_a_network_that_is_not_active_does_not_start_and_leaves_nothi
     until(lambda: hosted.ports() == [], "the first card's port is given back")
     assert "vnet" not in run("ip", "-o", "link").stdout
     assert UUID in hosted.call("network.network_get_xml_desc", "lab")
+
+
+DEAF = "<filter name='deaf'><rule action='drop' direction='inout' priority='500'/></filter>"
+
+
+def frames(device: str) -> int:
+    """How many frames a device has received: a tap those of its guest, a bridge those that passed its ports to the host."""
+    shown = json.loads(run("ip", "-j", "-s", "link", "show", "dev", device).stdout)
+    return int(shown[0]["stats64"]["rx"]["packets"])
+
+
+def test_a_guest_is_filtered_from_its_first_frame_to_its_last_whoever_is_killed(hosted: Hosted) -> None:
+    if not (NETWORK_ROMS / "pxe-e1000.rom").exists():
+        pytest.skip("the package ipxe-qemu is not installed")
+    hosted.call("nwfilter.nwfilter_define_xml", DEAF)
+    xml_of = guest_xml().replace("</interface>", "<filterref filter='{}'/></interface>").format
+    with pytest.raises(TierhostError, match=rf"guest web card {MAC}.*no-such-filter"):
+        hosted.call("qemu.domain_create_xml", xml_of("no-such-filter"))
+    until(lambda: hosted.ports() == [], "the port is given back")
+    hosted.call("qemu.domain_create_xml", xml_of("deaf"))
+    (device,) = hosted.ports()
+    for driver in ("nwfilter", "network", "qemu"):
+        hosted.kill(driver)
+    until(lambda: frames(device) > 0, "the guest asks for an address")
+    assert [row["port_dev"] for row in hosted.call("nwfilter.nwfilter_binding_list")] == [device]
+    assert (frames("thbr0"), hosted.leases()) == (0, [])
+    hosted.call("qemu.domain_destroy", "web")
+    assert (hosted.ports(), hosted.call("nwfilter.nwfilter_binding_list")) == ([], [])

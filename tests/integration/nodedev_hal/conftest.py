@@ -79,9 +79,10 @@ class PrivateBus:
             process.communicate(timeout=LIMIT_S)
 
     @contextmanager
-    def life(self, **options: Any) -> Iterator[LifeInTest]:
+    def life(self, boot_id: str = "boot 1", **options: Any) -> Iterator[LifeInTest]:
         """Live once on this bus."""
-        with live(NodedevHalDriver, self.folder / "life", config={"bus_address": self.address, "owner": True, **options}) as one:
+        config = {"bus_address": self.address, "owner": True, **options}
+        with live(NodedevHalDriver, self.folder / "life", config=config, boot_id=boot_id) as one:
             try:
                 yield one
             finally:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import select
 import sys
@@ -116,4 +117,5 @@ def say(word: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with contextlib.suppress(ConnectionError):  # the bus has died: a peer ends with it
+        main()

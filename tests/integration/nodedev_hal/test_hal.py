@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -89,6 +89,25 @@ def test_without_hal_there_is_nothing_to_drive(bus: PrivateBus) -> None:
             assert one.outcome is InitResult.SKIPPED
 
 
+def test_who_has_met_hal_waits_for_it_and_after_a_reboot_does_not_miss_it(hal: PrivateBus) -> None:
+    with hal.life() as one:
+        assert one.host.events == []
+    hal.end(hal.daemon)
+    with hal.life() as one:
+        assert one.outcome is InitResult.COMPLETE
+        assert "HAL" in one.host.degraded
+        with pytest.raises(DriverError, match="HAL does not answer"):
+            one.call("node_num_of_devices", "")
+        hal.start_daemon()
+        hal.start_peer()
+        until(lambda: not one.host.degraded, "its return is noticed")
+        assert one.call("node_num_of_devices", "") == 3
+        assert one.host.events == []
+    hal.end(hal.daemon)
+    with hal.life(boot_id="boot 2") as one:
+        assert one.outcome is InitResult.SKIPPED
+
+
 def test_a_bus_that_never_answers_is_no_hang(bus: PrivateBus) -> None:
     with socket.socket(socket.AF_UNIX) as silent:
         silent.bind(f"{bus.folder}/silent")
@@ -110,7 +129,7 @@ def test_where_udev_can_run_hal_is_a_second_opinion_that_tells_of_nothing(hal: P
 
 
 @pytest.mark.parametrize("options", [{"bus_address": 7}, {"owner": "yes"}, {"other": 1}])
-def test_options_that_mean_nothing_are_refused(bus: PrivateBus, options: dict[str, object]) -> None:
+def test_options_that_mean_nothing_are_refused(bus: PrivateBus, options: dict[str, Any]) -> None:
     with pytest.raises(DriverError) as caught, bus.life(**options):
         pass
     assert caught.value.code is Code.CONF_SYNTAX

@@ -6,11 +6,13 @@ import contextlib
 import select
 import socket
 import struct
+import threading
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.integration.network.places import Place, run
+from tests.waiting import until
 from tierhost.workers.nwfilter.driver import NwfilterDriver
 from tierhost.workers.runtime.testing import FakeHost, LifeInTest, live
 
@@ -196,6 +198,37 @@ class Lab:
 
 
 HONEST: Final = {"ip", "arp", "dhcp"}
+
+
+class Flood:
+    """Forged and honest frames without a pause, in a thread: which arrived is counted afterwards."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.honest: list[bytes] = []
+        self.forged: list[bytes] = []
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+        until(lambda: len(self.honest) > 20, "frames are under way")
+
+    def _run(self) -> None:
+        guest, other = self.lab.guest, self.lab.other
+        while not self._end.is_set():
+            tag, forged = self.lab.tag(), self.lab.tag()
+            guest.send(ip_frame("52:54:00:00:88:77", other.mac, guest.ip, other.ip, udp(forged)))
+            guest.send(ip_frame(guest.mac, other.mac, guest.ip, other.ip, udp(tag)))
+            self.honest.append(tag)
+            self.forged.append(forged)
+            # the hearer's buffer holds some hundreds of frames: what it drops would look lost
+            assert tag in self.lab.other.heard(tag)
+
+    def end(self) -> tuple[int, int]:
+        """How many honest ones are lost, and how many forged ones leaked."""
+        self._end.set()
+        self._thread.join()
+        heard = self.lab.other.heard(self.honest[-1])
+        return len(set(self.honest) - heard), len(set(self.forged) & heard)
 
 
 def bind(life: LifeInTest, lab: Lab, name: str = "clean-traffic", **parameters: Any) -> Any:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import struct
-import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.integration.network.places import run
-from tests.integration.nwfilter.lab import HONEST, ICMP, TCP, bind, ip_frame, ruleset, tcp, udp
+from tests.integration.nwfilter.lab import HONEST, ICMP, TCP, Flood, bind, ip_frame, ruleset, tcp, udp
 from tests.waiting import until
 from tierhost.ipc.errors import Code, DriverError
 
@@ -121,37 +120,6 @@ def test_flushed_between_two_lives_they_are_back_in_the_next(lab: Lab) -> None:
         assert ruleset() == before
         assert lab.host.kinds() == ["binding-reapplied"]
         assert lab.passed(lab.frames()) == HONEST
-
-
-class Flood:
-    """Forged and honest frames without a pause, in a thread: which arrived is counted afterwards."""
-
-    def __init__(self, lab: Lab) -> None:
-        self.lab = lab
-        self.honest: list[bytes] = []
-        self.forged: list[bytes] = []
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-        until(lambda: len(self.honest) > 20, "frames are under way")
-
-    def _run(self) -> None:
-        guest, other = self.lab.guest, self.lab.other
-        while not self._end.is_set():
-            tag, forged = self.lab.tag(), self.lab.tag()
-            guest.send(ip_frame("52:54:00:00:88:77", other.mac, guest.ip, other.ip, udp(forged)))
-            guest.send(ip_frame(guest.mac, other.mac, guest.ip, other.ip, udp(tag)))
-            self.honest.append(tag)
-            self.forged.append(forged)
-            # the hearer's buffer holds some hundreds of frames: what it drops would look lost
-            assert tag in self.lab.other.heard(tag)
-
-    def end(self) -> tuple[int, int]:
-        """How many honest ones are lost, and how many forged ones leaked."""
-        self._end.set()
-        self._thread.join()
-        heard = self.lab.other.heard(self.honest[-1])
-        return len(set(self.honest) - heard), len(set(self.forged) & heard)
 
 
 @pytest.mark.parametrize("deed", ["the next life", "bound again", "redefined", "reloaded"])

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.deaths import DIED, SURVIVED, Steps, in_child, tell
-from tests.integration.qemu.lives import Life, Site, taps
+from tests.integration.qemu.lives import Life, Site
+from tests.integration.qemu.plugs import taps
 from tests.namespaces import enter_new
 from tests.waiting import until
 from tierhost.workers.qemu import save_file
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 CALL = b"the call"
-CARD = "<interface type='network'><source network='lab'/></interface>"
+CARD = "<interface type='network'><source network='lab'/><filterref filter='clean-traffic'/></interface>"
 STEPS_MAX = 60
 
 
@@ -171,6 +172,8 @@ def judge(site: Site, life: Life) -> list[str]:
         faults.append(f"degraded: {life.degraded}")
     if is_plugged_in():
         until(lambda: len(taps()) == len(site.processes()), f"a tap for each guest that runs; there are {taps()}")
+        if {path.stem for path in site.folder.glob("*.filter")} != set(taps()):
+            faults.append(f"ports {taps()}, filtered: {list(site.folder.glob('*.filter'))}")
     saves = site.state_dir / "save"
     faults += [f"left behind: {path.name}" for path in saves.glob("*") if path.suffix != ".save"]
     return faults

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from tests.namespaces import ip
+from tests.integration.qemu.plugs import FakeFilter, FakeNetwork
 from tests.waiting import until
 from tierhost.workers.qemu.backend import Backend
 from tierhost.workers.qemu.driver import QemuDriver
@@ -108,42 +108,11 @@ class FakeSecret:
 
 
 @dataclass
-class FakeNetwork:
-    """Stands in for the network driver: one tap for each card, in the namespace we are in, and no bridge; it can be down."""
-
-    jobs: Jobs
-    down: bool = False
-
-    def _check(self) -> None:
-        assert not self.jobs.held(), "a lock is held across a call to another worker"
-        if self.down:
-            raise PeerAbsent("it is down", subject="driver network")
-
-    def create_port(self, network: str, owner: str, mac: str, owner_name: str = "") -> dict[str, Any]:
-        self._check()
-        device = f"tap{mac.replace(':', '')[-6:]}"
-        if device not in taps():
-            ip("tuntap", "add", "name", device, "mode", "tap", "vnet_hdr")
-        return {"port": owner, "device": device, "bridge": "", "network": network, "mtu": 0}
-
-    def release_ports(self, owner: str) -> dict[str, Any]:
-        self._check()
-        gone = taps()
-        for device in gone:
-            ip("link", "del", "dev", device)
-        return {"released": gone}
-
-
-def taps() -> list[str]:
-    """Every tap of the namespace we are in."""
-    return [line.split(": ")[1] for line in ip("-o", "link", "show", "type", "tun").splitlines()]
-
-
-@dataclass
 class FakeServices:
     storage: FakeStorage
     secret: FakeSecret
     network: FakeNetwork
+    nwfilter: FakeFilter
 
 
 @dataclass
@@ -211,7 +180,9 @@ class Site:
         jobs, clockwork = Jobs(), Clockwork()
         degraded: dict[str, str] = {}
         events: list[tuple[str, str, dict[str, Any]]] = []
-        services = FakeServices(FakeStorage(jobs, self.volumes), FakeSecret(jobs, self.secrets), FakeNetwork(jobs))
+        services = FakeServices(
+            FakeStorage(jobs, self.volumes), FakeSecret(jobs, self.secrets), FakeNetwork(jobs), FakeFilter(jobs, self.folder)
+        )
         context = Context(
             name="qemu",
             incarnation=len(self.lives) + 1,

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.integration.storage.ceph_pools import envoys, secrets
 from tests.integration.storage.lives import Site
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.ceph_cluster import Cluster
 
 
 @pytest.fixture
@@ -28,3 +31,13 @@ def site() -> Iterator[Site]:
             if target.startswith(f"{folder}/"):
                 subprocess.run(["umount", target], check=True, timeout=10)
         shutil.rmtree(folder)
+
+
+@pytest.fixture
+def vault(site: Site, ceph: Cluster) -> Iterator[Site]:
+    """A site with the cluster's secrets; no image is left in the cluster afterwards."""
+    site.secrets.update(secrets(ceph))
+    site.options["remote_limit_s"] = 2.0
+    yield site
+    ceph.clear()
+    assert envoys() == []

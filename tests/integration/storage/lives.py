@@ -80,6 +80,8 @@ class Site:
             life.driver.state_initialize(privileged=True, inhibit=lambda **_: None)
             yield life
         finally:
+            # The death of a process closes its sockets: the processes that speak for its pools end with it.
+            life.driver.bench.links.close()
             life.context.persistent.close()
             life.context.run.close()
 

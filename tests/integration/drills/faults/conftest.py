@@ -26,15 +26,11 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 20.0
 CONFIG = """\
+built_in = ["secret"]
+
 [restart]
 intensity_max = 1000
 backoff_max_s = 0
-
-[drivers.storage]
-enabled = false
-
-[drivers.qemu]
-enabled = false
 """
 
 Echo = make("echo")

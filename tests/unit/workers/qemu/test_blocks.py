@@ -36,7 +36,7 @@ def test_a_plain_image_is_a_file_in_a_format() -> None:
 
 
 def test_a_block_device_is_opened_as_one() -> None:
-    assert block_nodes(replace(VDA, kind="block"), RAW)["file"]["driver"] == "host_device"
+    assert block_nodes(VDA, replace(RAW, kind="block"))["file"]["driver"] == "host_device"
 
 
 def test_an_encrypted_image_names_its_key_and_never_has_it() -> None:

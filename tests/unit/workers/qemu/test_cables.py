@@ -50,9 +50,30 @@ class FakeNetwork:
         return {"released": self.ports.pop(owner, [])}
 
 
+class FakeFilter:
+    """Stands in for the nwfilter driver; says in which order things were asked for."""
+
+    def __init__(self, network: FakeNetwork) -> None:
+        self.network = network
+        self.bound: dict[str, tuple[str, dict[str, list[str]]]] = {}
+        self.down = False
+
+    def bind(self, port_dev: str, mac: str, name: str, parameters: dict[str, list[str]], owner: str, owner_name: str) -> None:
+        assert mac in self.network.ports[owner]
+        if self.down:
+            raise DriverError("no such filter", subject=f"filter {name}")
+        self.bound[port_dev] = (name, parameters)
+
+    def unbind(self, port_dev: str, owner: str) -> None:
+        assert owner in self.network.ports, "the port is to be filtered as long as it is there"
+        if self.down:
+            raise DriverError("it is down")
+        self.bound.pop(port_dev, None)
+
+
 class Bench:
-    def __init__(self, context: Context, host: FakeHost, network: FakeNetwork) -> None:
-        self.context, self.host, self.network = context, host, network
+    def __init__(self, context: Context, host: FakeHost, network: FakeNetwork, nwfilter: FakeFilter) -> None:
+        self.context, self.host, self.network, self.nwfilter = context, host, network, nwfilter
         self.guests: dict[str, object] = {}
         self.cables = Cables(cast("Roster", SimpleNamespace(context=context, guests=self.guests)))
 
@@ -72,8 +93,9 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 @contextmanager
 def _bench(folder: Path) -> Iterator[Bench]:
     host, network = FakeHost(), FakeNetwork()
-    with make_context(QemuDriver, folder, services={"network": network}, host=host) as context:
-        yield Bench(context, host, network)
+    nwfilter = FakeFilter(network)
+    with make_context(QemuDriver, folder, services={"network": network, "nwfilter": nwfilter}, host=host) as context:
+        yield Bench(context, host, network, nwfilter)
 
 
 def test_a_guest_that_runs_keeps_its_port_and_one_that_does_not_gives_it_back(bench: Bench) -> None:
@@ -159,3 +181,32 @@ def test_a_guest_without_such_cards_asks_nobody(bench: Bench) -> None:
         pass
     bench.cables.give_back(UUID)
     assert bench.host.put_off == []
+
+
+FILTERED = read(
+    domain(
+        "<interface type='network'><source network='lab'/>"
+        "<filterref filter='clean-traffic'><parameter name='IP' value='10.0.0.2'/></filterref></interface>"
+    )
+)
+
+
+def test_a_port_is_filtered_before_the_guest_has_it_and_until_it_is_given_back(bench: Bench) -> None:
+    with bench.cables.plugged(FILTERED, Supplies()):
+        assert bench.nwfilter.bound == {"vnet0": ("clean-traffic", {"IP": ["10.0.0.2"]})}
+    bench.nwfilter.down = True
+    bench.later()
+    assert bench.network.ports != {}
+    bench.nwfilter.down = False
+    bench.later()
+    assert (bench.nwfilter.bound, bench.network.ports, bench.context.run.all(PLUGGED)) == ({}, {}, {})
+
+
+def test_without_its_filter_a_guest_is_not_plugged_in(bench: Bench) -> None:
+    bench.nwfilter.down = True
+    words = rf"guest web card {FILTERED.interfaces[0].mac}: filter clean-traffic: no such filter"
+    with pytest.raises(DriverError, match=words), bench.cables.plugged(FILTERED, Supplies()):
+        pytest.fail("it is not to start")
+    bench.nwfilter.down = False
+    bench.later()
+    assert bench.network.ports == {}

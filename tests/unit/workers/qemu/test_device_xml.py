@@ -47,6 +47,18 @@ def test_a_card_on_a_network_is_read_and_its_device_is_decided_later() -> None:
     assert (found.kind, found.network, found.device) == ("network", "lab", "")
 
 
+def test_a_cards_filter_and_what_it_is_told_are_read() -> None:
+    told = "<parameter name='IP' value='10.0.0.2'/><parameter name='MAC2' value='x'/><parameter name='IP' value='10.0.0.3'/>"
+    text = f"<interface type='network'><source network='lab'/><filterref filter='clean-traffic'>{told}</filterref></interface>"
+    found = read(domain(text)).interfaces[0]
+    assert (found.filter, found.parameters) == ("clean-traffic", (("IP", ("10.0.0.2", "10.0.0.3")), ("MAC2", ("x",))))
+
+
+def test_a_filter_on_another_kind_of_card_is_refused() -> None:
+    with pytest.raises(Unsupported, match="filterref"):
+        read(domain("<interface type='user'><filterref filter='clean-traffic'/></interface>"))
+
+
 @pytest.mark.parametrize(
     "inside", ["<source network='lab' portgroup='a'/>", "<source network='lab'/><virtualport type='openvswitch'/>", ""]
 )

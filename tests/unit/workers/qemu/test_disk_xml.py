@@ -148,7 +148,7 @@ def test_what_cannot_be_is_refused_in_words(text: str, words: str) -> None:
     ("text", "words"),
     [
         ("<interface/>", "expected <disk>"),
-        (disk(kind="network"), "'type' is 'network'"),
+        (disk(kind="dir"), "'type' is 'dir'"),
         (disk(device="floppy"), "'device' is 'floppy'"),
         (disk(dev="vd1"), "expected something like vda, hda or sda"),
         (disk(dev="vdA"), "expected something like"),

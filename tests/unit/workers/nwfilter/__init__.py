@@ -1,0 +1,1 @@
+"""The nwfilter driver's pure parts."""
