@@ -150,7 +150,7 @@ class NetworkChanges(NetworkBase):
 
     @change()
     def network_port_delete(self, network: str, port: str, flags: int = 0) -> None:
-        """Remove a port that nobody uses any more, by its uuid or its device."""
+        """Remove a port that nobody uses any more, by its uuid, its device or its card's MAC."""
         check_flags(flags)
         with self._changing(network) as found:
             self.ports.drop(self.ports.find(found, port), found.name)

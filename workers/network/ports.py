@@ -52,9 +52,9 @@ class Ports:
         return self._run.get(PORTS, uuid) is not None
 
     def find(self, network: Network, port: object) -> dict[str, Any]:
-        """Return a port of a network by its uuid or its device, or raise."""
+        """Return a port of a network by its uuid, its device or its card's MAC, or raise."""
         for row in self.of_network(network.uuid):
-            if port in (row["uuid"], row["device"]):
+            if port in (row["uuid"], row["device"], row["mac"]):
                 return row
         hint = f"tierhost call network.network_list_all_ports {network.name}"
         raise DriverError(
@@ -77,7 +77,8 @@ class Ports:
         if len(self._run.all(PORTS)) >= PORTS_MAX:
             raise DriverError(f"there are {PORTS_MAX} ports already", code=Code.OVERFLOW, subject=network.subject)
         row = {
-            "uuid": str(uuids.uuid4()),
+            # The same card's is always the same, on every machine.
+            "uuid": str(uuids.uuid5(uuids.UUID(network.uuid), f"{driver} {owner} {mac}")),
             "network": network.uuid,
             "driver": driver,
             "owner": owner,

@@ -5,22 +5,28 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.deaths import RAISED, SURVIVED, in_child
 from tests.integration.network.lives import UUID, link, servers, tables, xml
 from tests.integration.network.places import Chatter, need, run
 from tests.waiting import until
+from tierhost.workers.network.driver import NetworkDriver
 from tierhost.workers.runtime import commands
-from tierhost.workers.runtime.contract import Code, DriverError, InitResult
+from tierhost.workers.runtime.contract import Code, DriverError, InitResult, Skip
+from tierhost.workers.runtime.testing import make_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.integration.network.lives import Site
     from tests.integration.network.places import Guest
+
+NOBODY = 65534
 
 
 def test_a_dnsmasq_that_is_killed_is_noticed_told_and_started_again_with_its_leases(
@@ -226,6 +232,46 @@ def test_programs_that_are_missing_are_named_with_their_package(site: Site, monk
     (folder / "ip").unlink()
     with site.life(incarnation=2) as life:
         assert life.outcome is InitResult.SKIPPED
+
+
+def test_without_the_right_to_change_networks_the_driver_is_skipped_and_says_what_to_do(site: Site) -> None:
+    os.chown(site.folder, NOBODY, NOBODY)
+
+    def look() -> int:
+        os.setuid(NOBODY)
+        with make_context(NetworkDriver, site.folder) as context:
+            driver = NetworkDriver(context)
+            with pytest.raises(Skip, match="start tierhost as root"):
+                driver.state_initialize(privileged=False, inhibit=site.host.inhibit)
+            return SURVIVED if driver.objects()["networks"] == {"active": 0, "inactive": 0} else RAISED
+
+    assert in_child(look) == SURVIVED
+
+
+def test_a_program_that_hangs_holds_up_its_own_network_no_longer_than_its_limit(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    need("nft", "dnsmasq")
+    monkeypatch.setattr("tierhost.workers.network.network_life.UNDO_LIMIT_S", 0.3)
+    folder = site.folder / "bin"
+    folder.mkdir()
+    hanging = folder / "nft"
+    hanging.write_text("#!/bin/sh\nexec sleep 60\n")
+    hanging.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{commands.SYSTEM_PATHS}")
+    with site.life(config={"command_limit_s": 0.3}) as life:
+        began_s = time.monotonic()
+        with pytest.raises(DriverError, match="nft did not finish") as refused:
+            life.call("network_create_xml", xml())
+        assert refused.value.code is Code.OPERATION_TIMEOUT
+        assert time.monotonic() - began_s < 5.0
+        assert "could not be undone" in site.host.degraded["network lab"]
+        life.call("network_create_xml", "<network><name>bare</name><bridge name='thbr1'/></network>")
+        life.call("network_destroy", "bare")
+        hanging.unlink()
+        life.call("network_create_xml", xml())
+        assert site.host.degraded == {}
+    assert link("thbr0") is not None
 
 
 def test_a_device_that_took_the_name_of_a_port_is_left_alone(site: Site) -> None:
