@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+import weakref
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from tierhost.workers.interface import interface_xml
+from tierhost.workers.interface import interface_xml, vigil
 from tierhost.workers.interface.asking import InterfaceQuestions
 from tierhost.workers.interface.backend import Links
 from tierhost.workers.interface.changing import Changing
@@ -14,7 +16,9 @@ from tierhost.workers.interface.flags import check_flags
 from tierhost.workers.interface.life import INTERFACES
 from tierhost.workers.interface.registry import Interface, Interfaces
 from tierhost.workers.interface.restoring import InterfaceLife
+from tierhost.workers.interface.vigil import Vigil
 from tierhost.workers.runtime.contract import Code, DriverError, InhibitCallback, InitResult, TierhostError, change
+from tierhost.workers.runtime.ending import End
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +31,8 @@ class InterfaceDriver(InterfaceQuestions):
 
     _life: InterfaceLife
     _changing: Changing
+    _vigil: Vigil
+    _end: End | None = None
 
     def state_initialize(self, *, privileged: bool, inhibit: InhibitCallback) -> InitResult:
         """Read the records, look at the links, settle what was under way. Starts nothing that was not active."""
@@ -39,7 +45,21 @@ class InterfaceDriver(InterfaceQuestions):
         self._changing = Changing(self.context, self.interfaces, self._life)
         self._life.restore()
         self._changing.resume()
+        self._keep_vigil()
         return InitResult.COMPLETE
+
+    def _keep_vigil(self) -> None:
+        """Notice, from now on, when somebody else changes what was started here."""
+        self._vigil, self._end = Vigil(self.context, self.links, self.interfaces), End()
+        # The thread must not keep a driver alive that nobody wants any more.
+        weakref.finalize(self._vigil, self._end.put)
+        args = (weakref.ref(self._vigil), vigil.listen(), self._end)
+        threading.Thread(target=vigil.keep, args=args, name="vigil", daemon=True).start()
+
+    def state_cleanup(self) -> None:
+        """Stop listening. Interfaces are the kernel's, and stay."""
+        if self._end is not None:
+            self._end.put()
 
     def state_auto_start(self) -> None:
         """Start what is defined with <start mode='onboot'/>. One that fails is shown as degraded; the others start."""

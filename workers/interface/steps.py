@@ -184,6 +184,23 @@ def picture(part: Part, world: World) -> dict[str, dict[str, Any]]:
     return found
 
 
+def told(step: Step) -> str:
+    """Say what it means that a step does not hold."""
+    match step:
+        case Attach(name=name, master=master):
+            return f"'{name}' is no port of '{master}'"
+        case Switch(name=name, up=up):
+            return f"'{name}' is {'down' if up else 'up'}"
+        case Mtu(name=name, mtu=mtu):
+            return f"the MTU of '{name}' is not {mtu}"
+        case Address(name=name, written=written):
+            return f"'{name}' has not the address {written}"
+        case Gateway(name=name, gateway=gateway):
+            return f"'{name}' does not route over {gateway}"
+        case _:
+            return f"'{step.name}' is not ours"
+
+
 def look(part: Part, indexes: Indexes, world: World) -> Seen:
     """Say what the world shows of an interface that was started with these indexes."""
     link = world.get(part.name)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tests.integration.interface.conftest import bridge, card, static
 from tests.namespaces import ip
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from tests.integration.interface.conftest import Net
@@ -106,3 +107,20 @@ def test_a_reload_makes_what_somebody_took_away(net: Net) -> None:
         life.driver.state_reload()
         assert life.call("interface_is_active", "br0") is True
         assert net.link("p0").master == "br0"
+
+
+def test_what_somebody_else_changes_is_shown_until_it_is_whole_again(net: Net) -> None:
+    with net.live() as life:
+        life.call("interface_define_xml", bridge("br0", "p0", inside=static("10.9.0.1")))
+        life.call("interface_create", "br0")
+        assert life.host.degraded == {}
+        ip("addr", "flush", "dev", "br0")
+        until(lambda: "has not the address 10.9.0.1/24" in life.host.degraded.get("interface br0", ""), "the loss is shown")
+        ip("addr", "add", "10.9.0.1/24", "dev", "br0")
+        until(lambda: not life.host.degraded, "it is whole again")
+        ip("link", "del", "br0")
+        until(lambda: "'br0' is gone" in life.host.degraded.get("interface br0", ""), "its end is shown")
+        life.driver.state_reload()
+        until(lambda: not life.host.degraded, "it was made again")
+        life.call("interface_destroy", "br0")
+        assert life.host.degraded == {}
