@@ -7,7 +7,7 @@ import json
 import os
 import select
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,7 +18,7 @@ from tierhost.workers.runtime.commands import CommandFailed, CommandMissing, Com
 from tierhost.workers.runtime.contract import Code, DriverError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from tierhost.workers.nwfilter.rules import Command
@@ -57,8 +57,16 @@ class Table:
 
 def features() -> frozenset[str]:
     """Find out what this kernel can do on bridges. Raises NoFirewall when it cannot filter there at all, or we may not."""
-    try:
+    with _or_no_firewall():
         _check([])
+    return frozenset(name for name, rule in PROBES.items() if _has(rule))
+
+
+@contextmanager
+def _or_no_firewall() -> Iterator[None]:
+    """Turn what shows that nothing can be filtered here into a sentence a person can act on."""
+    try:
+        yield
     except CommandMissing:
         raise NoFirewall("nft is not installed: install the package nftables, then restart this driver") from None
     except CommandFailed as error:
@@ -70,7 +78,6 @@ def features() -> frozenset[str]:
                 f"it says: {_words(error)}"
             )
         raise NoFirewall(reason) from None
-    return frozenset(name for name, rule in PROBES.items() if _has(rule))
 
 
 def _has(rule: list[dict[str, Any]]) -> bool:
@@ -117,28 +124,22 @@ class Firewall:
         finally:
             os.close(fd)
 
-    def put(self, port_dev: str, placed: Sequence[Placed], subject: str, *, replace: bool) -> list[Command]:
-        """Make a port's table, or put it in the place of ours. Returns what was said to the kernel."""
-        commands = table(port_dev, self._mark, placed, replace=replace)
-        self.change(commands, subject)
-        return commands
-
-    def compose(self, port_dev: str, placed: Sequence[Placed]) -> list[Command]:
-        """What would be said to the kernel to put a table in the place of ours."""
-        return table(port_dev, self._mark, placed, replace=True)
+    def compose(self, port_dev: str, placed: Sequence[Placed], *, replace: bool) -> list[Command]:
+        """What is to be said to the kernel to put a port's table in the place of ours, or to make it where there is none."""
+        return table(port_dev, self._mark, placed, replace=replace)
 
     def ports(self) -> dict[str, Seen]:
-        """Look which ports have a table with our prefix, and whether we made it: one question for all."""
+        """Look which ports have a table with our prefix, and whether we made it. Raises NoFirewall.
+
+        A table without a chain is not seen: to list tables nft reads all their rules first.
+        """
+        with _or_no_firewall():
+            answer = _nft(["-j", "list", "chains", FAMILY], None)
         found: dict[str, Seen] = {}
-        for chain in (one["chain"] for one in _list(["list", "chains", FAMILY]) if "chain" in one):
-            port = chain["table"].removeprefix(PREFIX)
-            if chain["table"] == table_name(port):
-                ours = chain["name"] == f"{MARK}{self._mark}"
+        for chain in (one["chain"] for one in json.loads(answer)["nftables"] if "chain" in one):
+            if chain["table"].startswith(PREFIX):
+                port, ours = chain["table"].removeprefix(PREFIX), chain["name"] == f"{MARK}{self._mark}"
                 found[port] = Seen.OURS if ours or found.get(port) is Seen.OURS else Seen.FOREIGN
-        # one without a chain is in no list of chains
-        for one in (one["table"] for one in _list(["list", "tables", FAMILY]) if "table" in one):
-            if one["name"].startswith(PREFIX):
-                found.setdefault(one["name"].removeprefix(PREFIX), Seen.FOREIGN)
         return found
 
     def look(self, port_dev: str) -> tuple[Seen, Table]:
@@ -181,11 +182,6 @@ def shape_of(listed: Iterable[dict[str, Any]]) -> dict[str, int]:
         if "rule" in entry:
             shape[entry["rule"]["chain"]] = shape.get(entry["rule"]["chain"], 0) + 1
     return shape
-
-
-def _list(words: list[str]) -> list[dict[str, Any]]:
-    listed: list[dict[str, Any]] = json.loads(_nft(["-j", *words], None))["nftables"]
-    return listed
 
 
 def _nft(words: list[str], commands: Sequence[Command] | None, keep_fds: Sequence[int] = ()) -> str:

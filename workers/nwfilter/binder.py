@@ -14,12 +14,11 @@ from tierhost.workers.nwfilter.vigil import Vigil
 from tierhost.workers.runtime.contract import Code, DriverError, TierhostError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from tierhost.workers.nwfilter.backend import Firewall
     from tierhost.workers.nwfilter.binding import Binding
     from tierhost.workers.nwfilter.rules import Command
-    from tierhost.workers.nwfilter.state import Placed
     from tierhost.workers.runtime.contract import Context
 
 LOCK: Final = "filters"
@@ -65,34 +64,33 @@ class Binder:
         """The bindings that a filter is part of."""
         return [one for one in self.bindings.values() if name in filters.reached(one.filter)]
 
-    def resolve(self, binding: Binding, filters: Filters) -> list[Placed]:
-        """The rules of a binding. Raises DriverError if there is anything that cannot be done for it."""
+    def compose(self, binding: Binding, filters: Filters, *, replace: bool) -> list[Command]:
+        """What the kernel is to be told of a binding. Raises DriverError if there is anything that cannot be done for it."""
         try:
             placed = filters.resolve(binding.filter, binding.variables)
             lacking((one.rule for one in placed), self.features)
-            self.firewall.compose(binding.port_dev, placed)
+            return self.firewall.compose(binding.port_dev, placed, replace=replace)
         except DriverError as error:
             error.text = f"{error.subject}: {error.text}" if error.subject else error.text
             error.subject = binding.subject
             raise
-        return placed
 
     # Changes of one binding.
 
     def bind(self, binding: Binding, unread: Iterable[str] = ()) -> dict[str, Any]:
         """Filter a port from now on. The rules are in the kernel, and the binding is durable, when it returns."""
         port, old = binding.port_dev, self.bindings.get(binding.port_dev)
-        placed = self.resolve(binding, self.filters)
         if old is None and len(self.bindings) >= BINDINGS_MAX:
             raise DriverError(f"there are {BINDINGS_MAX} bindings already", code=Code.OVERFLOW, subject=binding.subject)
         seen = self.firewall.look(port)[0]
         if seen is Seen.FOREIGN:
             hint = f"look at it: nft list table bridge {table_name(port)}"
             raise DriverError(f"a table {table_name(port)} exists that we did not make", subject=binding.subject, hint=hint)
+        commands = self.compose(binding, self.filters, replace=seen is Seen.OURS)
         run = self.context.run
         run.intend(intent_of(port), {"act": "bind"})
         try:
-            commands = self._put(binding, placed, replace=seen is Seen.OURS)
+            self._tell(binding, commands)
             answer = {"port_dev": port, "filter": binding.filter, "rules": count_rules(commands), "unread": list(unread)}
             with run.transaction() as t:
                 t.put(BINDINGS, port, binding.row())
@@ -145,24 +143,23 @@ class Binder:
 
     # Changes of many.
 
-    def apply_all(self, bindings: Iterable[Binding], filters: Filters) -> None:
+    def apply_all(self, bindings: Sequence[Binding], filters: Filters) -> None:
         """Bring bindings to what these filters say, one transaction each. If one fails, all are brought back, and it raises."""
-        ready = [(binding, self.resolve(binding, filters)) for binding in bindings]
+        seen = {binding.port_dev: self.firewall.look(binding.port_dev)[0] for binding in bindings}
+        ready = [(one, self.compose(one, filters, replace=seen[one.port_dev] is Seen.OURS)) for one in bindings]
         tried = []
         try:
-            for binding, placed in ready:
+            for binding, commands in ready:
                 tried.append(binding)
-                seen = self.firewall.look(binding.port_dev)[0]
-                if seen is not Seen.FOREIGN:
-                    self._put(binding, placed, replace=seen is Seen.OURS)
+                if seen[binding.port_dev] is not Seen.FOREIGN:
+                    self._tell(binding, commands)
         except TierhostError:
             self.apply_again(tried)
             raise
 
-    def apply_again(self, bindings: Iterable[Binding]) -> None:
-        """Bring bindings to what is recorded. What fails is shown, and tried again later."""
-        for binding in bindings:
-            self._try(binding, 1)
+    def apply_again(self, bindings: Iterable[Binding]) -> list[Binding]:
+        """Bring bindings to what is recorded; returns those that are. What fails is shown, and tried again later."""
+        return [binding for binding in bindings if self._try(binding, 1)]
 
     def _try(self, binding: Binding, attempt: int) -> bool:
         try:
@@ -170,7 +167,7 @@ class Binder:
             if seen is Seen.FOREIGN:
                 self.context.degrade(binding.subject, FOREIGN)
                 return False
-            self._put(binding, self.resolve(binding, self.filters), replace=seen is Seen.OURS)
+            self._tell(binding, self.compose(binding, self.filters, replace=seen is Seen.OURS))
         except TierhostError as error:
             self.trouble(binding, str(error), attempt)
             return False
@@ -187,10 +184,9 @@ class Binder:
             if self.bindings.get(binding.port_dev) == binding:
                 self._try(binding, attempt)
 
-    def _put(self, binding: Binding, placed: list[Placed], *, replace: bool) -> list[Command]:
-        commands = self.firewall.put(binding.port_dev, placed, binding.subject, replace=replace)
+    def _tell(self, binding: Binding, commands: list[Command]) -> None:
+        self.firewall.change(commands, binding.subject)
         self.note(binding.port_dev, commands)
-        return commands
 
     def note(self, port: str, commands: list[Command]) -> None:
         """Remember what the kernel was told of a port."""

@@ -9,7 +9,7 @@ from tierhost.workers.nwfilter.binder import LOCK, Binder
 from tierhost.workers.nwfilter.binding import check_owner, check_port, make_binding
 from tierhost.workers.nwfilter.binding_calls import BindingCalls
 from tierhost.workers.nwfilter.defining import FilterCalls
-from tierhost.workers.nwfilter.records import BINDINGS, mark_of
+from tierhost.workers.nwfilter.records import BINDINGS, keep_features, known_features, mark_of
 from tierhost.workers.nwfilter.restoring import restore
 from tierhost.workers.runtime.contract import Code, DriverError, InhibitCallback, InitResult, service
 
@@ -21,21 +21,24 @@ class NwfilterDriver(FilterCalls, BindingCalls):
 
     def state_initialize(self, *, privileged: bool, inhibit: InhibitCallback) -> InitResult:
         """Ask the kernel what it can do; then make every recorded port's rules what they were. Binds nothing new."""
+        run = self.context.run
         try:
-            able = features()
+            able = known_features(run)
+            able = keep_features(run, features()) if able is None else able
+            self.binder = Binder(self.context, Firewall(self.context.run_dir, mark_of(self.context.persistent)), able)
+            restore(self.binder)
         except NoFirewall as error:
-            bound = self.context.run.all(BINDINGS)
+            bound = run.all(BINDINGS)
             if bound:
                 # They were filtered in an earlier life: to serve as if there were none would hide that nobody looks after them.
                 raise NoFirewall(f"{len(bound)} ports have filters, and {error.text}") from None
             return self.skip(error.text)
-        self.binder = Binder(self.context, Firewall(self.context.run_dir, mark_of(self.context.persistent)), able)
-        restore(self.binder)
         return InitResult.COMPLETE
 
     def state_reload(self) -> None:
-        """Look at the rules of every port; what somebody changed is put back."""
+        """Ask the kernel again what it can do, and look at the rules of every port; what somebody changed is put back."""
         with self.context.jobs.changing(LOCK):
+            self.binder.features = keep_features(self.context.run, features())
             for port in list(self.binder.bindings):
                 self.binder.check(port)
 

@@ -17,6 +17,20 @@ BINDINGS: Final = "bindings"
 OURSELVES: Final = "ourselves"
 MARK: Final = "mark"
 MARK_BYTES: Final = 8
+FEATURES: Final = "features"
+
+
+def known_features(run: Store) -> frozenset[str] | None:
+    """What an earlier life of this boot found out about the kernel; None if none did."""
+    row = run.get(OURSELVES, FEATURES)
+    return None if row is None else frozenset(row["names"])
+
+
+def keep_features(run: Store, found: frozenset[str]) -> frozenset[str]:
+    """Keep what was found out about the kernel for the lives after this one."""
+    if known_features(run) != found:
+        run.put(OURSELVES, FEATURES, {"names": sorted(found)})
+    return found
 
 
 def intent_of(port_dev: str) -> str:

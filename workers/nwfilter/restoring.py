@@ -35,7 +35,8 @@ def restore(binder: Binder) -> None:
     recorded = {port: Binding.from_row(row) for port, row in run.all(BINDINGS).items()}
     intents = {key.partition(" ")[2]: Intent(facts["act"]) for key, facts in run.intents().items()}
     seen = binder.firewall.ports()
-    again, lost = [], []
+    again: list[Binding] = []
+    lost: set[str] = set()
     for port in sorted({*recorded, *intents, *seen}):
         intent, shown = intents.get(port, Intent.NONE), seen.get(port, Seen.ABSENT)
         settlement = settle(recorded=port in recorded, intent=intent, seen=shown)
@@ -44,13 +45,13 @@ def restore(binder: Binder) -> None:
             if settlement is not Settlement.REPORT_FOREIGN:
                 again.append(recorded[port])
             if settlement is Settlement.APPLY_LOST:
-                lost.append(port)
+                lost.add(port)
         _settle(binder, port, settlement, under_way=intent is not Intent.NONE)
     if binder.bindings:
         binder.vigil.begin()
-    _apply(binder, again)
-    for port in lost:
-        binder.context.emit("binding-reapplied", port, {"why": "its table was gone"})
+    for binding in _apply(binder, again, seen):
+        if binding.port_dev in lost:
+            binder.context.emit("binding-reapplied", binding.port_dev, {"why": "its table was gone"})
 
 
 def _settle(binder: Binder, port: str, settlement: Settlement, *, under_way: bool) -> None:
@@ -74,13 +75,13 @@ def _settle(binder: Binder, port: str, settlement: Settlement, *, under_way: boo
         context.degrade(subject, reason)
 
 
-def _apply(binder: Binder, bindings: list[Binding]) -> None:
-    """Bring all ports to what is recorded, in one transaction; if that is refused, in one for each."""
+def _apply(binder: Binder, bindings: list[Binding], seen: dict[str, Seen]) -> list[Binding]:
+    """Bring all ports to what is recorded, in one transaction; if that is refused, in one for each. Returns those that are."""
     commands: list[Command] = []
     ready = []
     for binding in bindings:
         try:
-            made = binder.firewall.compose(binding.port_dev, binder.resolve(binding, binder.filters))
+            made = binder.compose(binding, binder.filters, replace=seen.get(binding.port_dev) is Seen.OURS)
         except DriverError as error:
             # What the kernel has stays: it was right once, and nothing would be worse.
             binder.trouble(binding, str(error))
@@ -88,12 +89,12 @@ def _apply(binder: Binder, bindings: list[Binding]) -> None:
         commands += made
         ready.append((binding, made))
     if not ready:
-        return
+        return []
     try:
         binder.firewall.change(commands, "bindings")
     except TierhostError:
-        binder.apply_again([binding for binding, _ in ready])
-        return
+        return binder.apply_again([binding for binding, _ in ready])
     for binding, made in ready:
         binder.note(binding.port_dev, made)
         binder.context.mend(binding.subject)
+    return [binding for binding, _ in ready]
