@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from tierhost.workers.network.definition import NetworkDefinition
     from tierhost.workers.network.workbench import Workbench
 
-RESERVE_S: Final = 12.0
-"""What initialize keeps of its time, for one more network that hangs: those after it are brought back right after."""
+RESERVE_S: Final = 5.0
+"""What initialize keeps of its time: networks that are not looked at by then are brought back right after."""
 
 STEADY_S: Final = 10.0
 """A dnsmasq that lived so long is started again at once when it dies; one that did not waits longer each time."""
