@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -31,7 +32,7 @@ class ShowsAlways:
 def short_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guest_disk, "SHOWN_LIMIT_S", 0.05)
     monkeypatch.setattr(guest_disk, "WENT_ON_LIMIT_S", 0.05)
-    monkeypatch.setattr(guest_disk.shutil, "which", lambda name: name)
+    monkeypatch.setattr(shutil, "which", lambda name: name)
 
 
 def ready(folder: Path, state: dict[str, str]) -> GuestDiskErrors:
@@ -44,7 +45,7 @@ def ready(folder: Path, state: dict[str, str]) -> GuestDiskErrors:
 
 def test_a_guest_that_is_shown_as_running_on_a_failing_disk_is_a_promise_broken(tmp_path: Path) -> None:
     fault = ready(tmp_path, {"state": "running", "reason": "booted"})
-    with pytest.raises(PromiseBroken, match="its disk fails, and it is shown as .*running"):
+    with pytest.raises(PromiseBroken, match=r"its disk fails, and it is shown as .*running"):
         fault.strike()
     fault.heal()
     assert not (tmp_path / "drill/guest-disks/web.errors").exists()
@@ -54,7 +55,7 @@ def test_a_guest_that_does_not_run_on_is_one_too(tmp_path: Path) -> None:
     fault = ready(tmp_path, PAUSED)
     assert "paused for an I/O error" in fault.strike()
     assert (tmp_path / "drill/guest-disks/web.errors").exists()
-    with pytest.raises(PromiseBroken, match="its disk is well again, and it is shown as .*paused"):
+    with pytest.raises(PromiseBroken, match=r"its disk is well again, and it is shown as .*paused"):
         fault.heal()
     fault.heal()
 
