@@ -68,8 +68,14 @@ class Lines:
         self._context = zmq.Context(io_threads=1)
 
     def line(self, address: str, secret: str, server: str) -> CurveLine:
-        """Begin to connect to `address` ("tcp://host:port") with our secret key and the public one of who listens there."""
-        return CurveLine(self._context, address, secret, server)
+        """Begin to connect to `address` ("tcp://host:port") with our secret key and the public one of who listens there.
+
+        Raises OSError: no descriptors are left, or `close` came first.
+        """
+        try:
+            return CurveLine(self._context, address, secret, server)
+        except zmq.ZMQError as error:
+            raise OSError(error.errno, error.strerror, address) from None
 
     def close(self) -> None:
         """Close every line, and end the context's thread."""

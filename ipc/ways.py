@@ -121,7 +121,10 @@ class TcpWay:
         end = None
         for server in self._servers:
             self.close()
-            self._line = line = self._lines.line(self._address, self._secret, server)
+            try:
+                self._line = line = self._lines.line(self._address, self._secret, server)
+            except OSError as error:
+                raise PeerAbsent(f"it cannot be reached: {error.strerror}", subject=self._address) from None
             while not line.connected and line.end is None and time.monotonic() < end_s:
                 line.wait(end_s)
             if line.connected:

@@ -37,6 +37,19 @@ examples:
 """
 
 
+KEY_ACTIONS = """actions:
+  generate NAME                 make a key; print its public half
+  rotate NAME                   make its successor, which is not used yet
+  commit NAME                   use the successor
+  delete NAME                   forget a key that nobody uses
+  list                          the keys, by their public halves
+  allow NAME PUBLIC METHOD...   let a key in: secret.secret_list, 'storage.*'
+  revoke NAME                   take it off the list, at once
+  allowed                       who may come in, and what for
+the key of our own door is called door
+"""
+
+
 class UsageError(TierhostError):
     """Raised when the command line cannot mean what it says, in ways that argparse does not know."""
 
@@ -66,12 +79,18 @@ def parser() -> Parser:
     """Build the parser of all commands."""
     whole = Parser(
         prog="tierhost",
-        usage="tierhost [--root DIR] [-q] COMMAND ...",
+        usage="tierhost [--root DIR | -c URI] [-q] COMMAND ...",
         description="runs every state driver in a worker process of its own, tier by tier",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     whole.add_argument("--version", action="version", version=f"tierhost {__version__}")
     whole.add_argument("--root", type=Path, metavar="DIR", help="put state, runtime and sockets under one private directory")
+    whole.add_argument(
+        "-c",
+        "--connect",
+        metavar="URI",
+        help="config:/// (no hypervisors), tierhost+unix:///ROOT, or tierhost+tcp://HOST:PORT (call only)",
+    )
     whole.add_argument("-q", "--quiet", action="store_true", help="print results only")
     commands = Commands(
         whole.add_subparsers(dest="command", required=True, metavar="COMMAND", prog="tierhost", help=argparse.SUPPRESS)
@@ -79,6 +98,7 @@ def parser() -> Parser:
     _hosting(commands)
     _looking(commands)
     _asking(commands)
+    _keys(commands)
     listing = "\n".join(f"  {name:16}{what}" for name, what in commands.listed)
     whole.epilog = EPILOG.replace("{commands}", listing)
     return whole
@@ -155,6 +175,16 @@ def _asking(commands: Commands) -> None:
     reload = commands.add("reload", "let drivers read their definitions again")
     reload.add_argument("name", nargs="?", default="", metavar="DRIVER", help="default: every driver")
     _deadline(reload, 60.0)
+
+
+def _keys(commands: Commands) -> None:
+    keys = commands.add("remote-key", "keys for other machines: make, change, let in, revoke", more=KEY_ACTIONS)
+    keys.add_argument(
+        "action", choices=("generate", "rotate", "commit", "delete", "list", "allow", "revoke", "allowed"), help="see below"
+    )
+    keys.add_argument("words", nargs="*", metavar="WORD", help="see below")
+    _deadline(keys, 30.0)
+    _format(keys)
 
 
 def _format(command: Parser) -> None:

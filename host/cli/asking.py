@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tierhost.host.cli import output
 from tierhost.host.cli.arguments import UsageError
-from tierhost.host.cli.connecting import connect
+from tierhost.host.cli.connecting import connect, connect_to_call
 from tierhost.host.cli.settling import AT_REST, DOWN, SERVES, settle
 from tierhost.ipc.limits import FRAME_BYTES_MAX
 
@@ -24,7 +24,7 @@ def call(arguments: argparse.Namespace) -> int:
     args, kwargs = read_arguments(arguments.args)
     if "." not in arguments.method:
         raise UsageError(f"{arguments.method!r} is not of the form DRIVER.METHOD", hint="tierhost call secret.secret_list")
-    with connect(arguments, workers_will_do=True) as client:
+    with connect_to_call(arguments) as client:
         value = client.call(arguments.method, *args, deadline_s=arguments.deadline, **kwargs)
     output.print_value(value, output.style(arguments.format))
     return 0

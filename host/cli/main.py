@@ -32,6 +32,7 @@ COMMANDS = {
     "worker-stop": "asking:worker_stop",
     "worker-release": "asking:worker_release",
     "reload": "asking:reload",
+    "remote-key": "keys:remote_key",
 }
 """Where each command's function is; only the one that was asked for is imported."""
 

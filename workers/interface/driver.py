@@ -17,7 +17,7 @@ from tierhost.workers.interface.life import INTERFACES
 from tierhost.workers.interface.registry import Interface, Interfaces
 from tierhost.workers.interface.restoring import InterfaceLife
 from tierhost.workers.interface.vigil import Vigil
-from tierhost.workers.runtime.contract import Code, DriverError, InhibitCallback, InitResult, TierhostError, change
+from tierhost.workers.runtime.contract import Code, DriverError, InhibitCallback, InitResult, TierhostError, change, read
 from tierhost.workers.runtime.ending import End
 
 if TYPE_CHECKING:
@@ -145,6 +145,12 @@ class InterfaceDriver(InterfaceQuestions):
         check_flags(flags)
         with self.context.jobs.changing("interface change"):
             self._changing.begin()
+
+    @read(inline=True)
+    def interface_change_state(self) -> str:
+        """Say whether a change is "open", is "rolling back" (cut short), or there is "none". Not a call of libvirt's."""
+        snapshot = self._changing.snapshot()
+        return "none" if snapshot is None else str(snapshot["state"])
 
     @change()
     def interface_change_commit(self, flags: int = 0) -> None:

@@ -26,7 +26,9 @@ GREET_S: Final = 2.0
 """So long the other side may take to answer a greeting; a hung one is lost after this."""
 
 GREET_EVERY_S: Final = 1.0
-LEAVE_S: Final = 5.0
+GRACE_S: Final = 2.0
+"""So long after a loss a call waits for the other side's return; later it is refused at once."""
+
 
 CONNECTING: Final = "connecting"
 CONNECTED: Final = "connected"
@@ -45,6 +47,8 @@ class Link:
         self._tell = tell
         self._idle: list[Way] = []
         self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
+        self._lost_s = 0.0
         self._calls = 0
         self._ended = False
         self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -72,12 +76,20 @@ class Link:
     def call(
         self, method: str, args: Sequence[Any], kwargs: Mapping[str, Any], *, call_id: bytes, end_s: float, changes: bool
     ) -> Any:
-        """Call there. Raises what was raised there, and PeerAbsent at once while the other side is lost."""
+        """Call there. Raises what was raised there, and PeerAbsent while the other side is lost: at once, if that is no news."""
+        self._wait_for_return(end_s)
         if self.state == LOST:
             hint = "it is tried again and again; event remote-connected tells when it is back"
             raise PeerAbsent(f"the other side is lost: {self.reason}", subject=self.subject, hint=hint)
         with self._borrowed() as way:
             return way.ask(method, args, kwargs, call_id=call_id, end_s=end_s, changes=changes)
+
+    def _wait_for_return(self, end_s: float) -> None:
+        """Wait for who has just been lost: a worker that is killed is back within milliseconds."""
+        if self.state == LOST:
+            with self._changed:
+                remaining_s = min(end_s, self._lost_s + GRACE_S) - time.monotonic()
+                self._changed.wait_for(lambda: self.state != LOST or self._ended, max(0.0, remaining_s))
 
     @contextmanager
     def _borrowed(self) -> Iterator[Way]:
@@ -122,24 +134,35 @@ class Link:
                     pause_s = RETRY_FIRST_S
                     way.linger(GREET_EVERY_S, self._wake_fd)
             except TierhostError as error:
-                self._missed(error)
+                self._missed(error.text)
+            except OSError as error:
+                self._missed(str(error))
             finally:
                 if way is not None:
                     way.close()
             self._rest(pause_s)
             pause_s = next_pause(pause_s)
-        os.close(self._wake_fd)
+        self._close_wake_fd()
+
+    def _close_wake_fd(self) -> None:
+        with self._lock:
+            os.close(self._wake_fd)
+            self._wake_fd = -1
 
     def _found(self) -> None:
         if self.state != CONNECTED and not self._ended:
-            self.state, self.reason = CONNECTED, ""
+            with self._changed:
+                self.state, self.reason = CONNECTED, ""
+                self._changed.notify_all()
             self._tell(self, CONNECTED)
 
-    def _missed(self, error: TierhostError) -> None:
-        before, self.reason = self.reason, error.text
+    def _missed(self, reason: str) -> None:
+        before, self.reason = self.reason, reason
         if (self.state != LOST or before != self.reason) and not self._ended:
             self._drop_idle()
             news = STILL_LOST if self.state == LOST else LOST
+            if news == LOST:
+                self._lost_s = time.monotonic()
             self.state = LOST
             self._tell(self, news)
 
@@ -159,16 +182,18 @@ class Link:
             if self._ended:
                 return
             self._ended = True
+            self._changed.notify_all()
+            if self._thread.ident is not None and self._wake_fd >= 0:
+                os.eventfd_write(self._wake_fd, 1)
         self._drop_idle()
         if self._thread.ident is None:
-            os.close(self._wake_fd)
-        else:
-            os.eventfd_write(self._wake_fd, 1)
+            self._close_wake_fd()
 
-    def join(self) -> None:
-        """Wait until its thread has ended, after `close`."""
+    def is_over(self, wait_s: float) -> bool:
+        """Whether nothing of it is under way any more, after `close`; waits for its thread."""
         if self._thread.ident is not None:
-            self._thread.join(LEAVE_S)
+            self._thread.join(wait_s)
+        return not self._thread.is_alive() and not self._calls
 
 
 def closed(subject: str) -> DriverError:

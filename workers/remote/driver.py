@@ -35,6 +35,7 @@ class RemoteDriver(Connections):
 
     def state_initialize(self, *, privileged: bool, inhibit: InhibitCallback) -> InitResult:
         """Open again what was open, without waiting for the other sides; listen, if the configuration says so."""
+        self._ended = False
         self.read_guests()
         self.restore()
         self._open_door()
@@ -58,8 +59,6 @@ class RemoteDriver(Connections):
         if door is not None:
             door.close()
         self.let_go()
-        with self._door_lock:
-            self._ended = False
 
     def objects(self) -> dict[str, dict[str, int]]:
         """Count the connections, and the keys that may come in."""

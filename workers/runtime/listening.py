@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import resource
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
@@ -32,6 +33,8 @@ HINT: Final = "`tierhost remote-key allow` there says what a key may call"
 LOOK_UP_S: Final = 0.25
 LEAVE_S: Final = 2.0
 IDLE_WAYS_MAX: Final = 8
+TOLD_OF_MAX: Final = 64
+DESCRIPTORS: Final = 16_384
 ID_BYTES: Final = 16
 
 Complain: TypeAlias = "Callable[[str], None]"
@@ -57,11 +60,13 @@ class Listening:
         self._policy = policy
         self._way_home = way_home
         self._idle: list[Way] = []
+        self._told_of: deque[str] = deque(maxlen=TOLD_OF_MAX)
         self._complain = complain
         self._ending = threading.Event()
         self._lock = threading.Lock()
         self._under_way: Counter[str] = Counter()
         self._pool = Pool(_nothing)
+        _make_room()
         self._door = CurveDoor(address, secret, policy.may_enter)
         self.address = self._door.address
         self._thread = threading.Thread(target=self._serve, name="door", daemon=True)
@@ -79,7 +84,7 @@ class Listening:
     def _serve(self) -> None:
         while not self._ending.is_set():
             for knock in guarded("the door", self._door.turn, LOOK_UP_S).value or ():
-                self._take(knock)
+                guarded("the door", self._take, knock)
         with self._lock:
             self._door.close()
             for way in self._idle:
@@ -90,15 +95,21 @@ class Listening:
         try:
             request = decode(knock.data)
         except ProtocolError as error:
-            self._complain(f"{knock.address}, key {knock.key[:16]}: {error.text}")
+            self._tell_of(knock, error.text)
             return
         if not isinstance(request, Request):
-            self._complain(f"{knock.address}, key {knock.key[:16]}: {type(request).__name__} is nothing to say at a door")
+            self._tell_of(knock, f"{type(request).__name__} is nothing to say at a door")
             return
         try:
             self._admit(knock, request)
         except TierhostError as error:
             self._answer(knock.routing_id, encode(failure_of(error, request.call_id, 0)))
+
+    def _tell_of(self, knock: Knock, what: str) -> None:
+        """Whoever sends garbage gets no answer. It is told once of each key."""
+        if knock.key not in self._told_of:
+            self._told_of.append(knock.key)
+            self._complain(f"{knock.address}, key {knock.key[:16]}: {what}")
 
     def _admit(self, knock: Knock, request: Request) -> None:
         if not self._policy.may_enter(knock.key, knock.address):
@@ -155,3 +166,11 @@ class Listening:
 
 def _nothing() -> None:
     """A thread of ours that ends has nothing of its own to close."""
+
+
+def _make_room() -> None:
+    """Have descriptors for a flood of half-open connections: what this worker does elsewhere must not want for one meanwhile."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -48,7 +48,9 @@ def test_a_rollback_in_a_later_life_restores_exactly(net: Net) -> None:
         turn_everything_over(life)
     with net.live() as life:
         assert shown(life, net) != before
+        assert life.call("interface_change_state") == "open"
         life.call("interface_change_rollback")
+        assert life.call("interface_change_state") == "none"
         assert shown(life, net) == before
         assert life.host.degraded == {}
         with pytest.raises(DriverError, match="no change is running"):
@@ -94,6 +96,7 @@ def test_a_rollback_that_cannot_restore_everything_says_what_and_can_be_repeated
         ip("link", "del", "q0")
         with pytest.raises(DriverError, match=r"1 interfaces are not as they were.*there is no device 'q0'"):
             life.call("interface_change_rollback")
+        assert life.call("interface_change_state") == "rolling back"
         with pytest.raises(DriverError, match="a rollback is not finished"):
             life.call("interface_define_xml", bridge("br1"))
         assert "br0" not in net.links()

@@ -145,9 +145,9 @@ def two_hosts() -> Iterator[Pair]:
             shutil.rmtree(host.folder, ignore_errors=True)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def pair() -> Iterator[Pair]:
-    """Two hosts that this module's tests share; each has connections and keys of its own name."""
+    """Two hosts that these tests share; each test has connections and keys of its own name."""
     with two_hosts() as made:
         yield made
 

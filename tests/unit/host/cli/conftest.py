@@ -67,6 +67,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> FakeClient:
 
     for module in (asking, looking):
         monkeypatch.setattr(module, "connect", connect)
+    monkeypatch.setattr(asking, "connect_to_call", connect)
     return client
 
 
