@@ -39,6 +39,7 @@ class Remote:
     name: str
     hosts: tuple[RemoteHost, ...]
     login: Login | None = None
+    initiator: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 HOST: Final = re.compile(r"[A-Za-z0-9._:-]{1,255}\Z")
 NAME: Final = re.compile(r"[^\x00-\x1f@\\]{1,1024}\Z")
+INITIATOR: Final = re.compile(r"(iqn|eui|naa)\.[A-Za-z0-9.:_-]{1,219}\Z")
 PORT_MAX: Final = 65535
 PORTS: Final = {"rbd": 6789, "iscsi": 3260, "nbd": 10809}
 LOGINS: Final = {"rbd": "ceph", "iscsi": "chap"}
@@ -45,8 +46,21 @@ def read_remote(disk: Element, source: Element) -> Remote:
     hosts = tuple(_host(host, protocol) for host in source.children("host"))
     if not hosts or (protocol != "rbd" and len(hosts) > 1):
         raise source.bad(f"there are {len(hosts)} <host> elements, expected {'some' if protocol == 'rbd' else 'one'}")
+    initiator = _initiator(source) if protocol == "iscsi" else ""
     source.refuse("snapshot", "config", "initiator", "ssl", "cookies", "reconnect", "timeout", "identity")
-    return checked(Remote(protocol, name, hosts, None if auth is None else _login(auth, protocol)), source)
+    return checked(Remote(protocol, name, hosts, None if auth is None else _login(auth, protocol), initiator), source)
+
+
+def _initiator(source: Element) -> str:
+    """Read who we are to an iSCSI target; nothing: whom QEMU takes itself for."""
+    initiator = source.child("initiator")
+    if initiator is None:
+        return ""
+    iqn = initiator.need_child("iqn")
+    name = iqn.need("name")
+    if not INITIATOR.match(name):
+        raise iqn.bad(f"{name[:80]!r} is no iSCSI name, such as iqn.2026-01.org.example:guests")
+    return name
 
 
 def _host(host: Element, protocol: str) -> RemoteHost:
@@ -93,7 +107,7 @@ def remote_of(connection: dict[str, Any]) -> Remote:
     login = Login(auth["type"], auth["username"], Key(auth["secret_uuid"], auth["secret_usage"])) if auth else None
     port = PORTS[connection["protocol"]]
     hosts = tuple(RemoteHost(host["name"], host["port"] or port) for host in connection["hosts"])
-    return Remote(connection["protocol"], connection["name"], hosts, login)
+    return Remote(connection["protocol"], connection["name"], hosts, login, connection.get("initiator", ""))
 
 
 def query_of(login: Login) -> dict[str, str]:
@@ -142,6 +156,7 @@ def _iscsi(remote: Remote, login_id: str, _: str) -> dict[str, Any]:
     (host,) = remote.hosts
     address = f"[{host.name}]" if ":" in host.name else host.name
     made = {"driver": "iscsi", "transport": "tcp", "portal": f"{address}:{host.port}", "target": target, "lun": int(lun or 0)}
+    made |= {"initiator-name": remote.initiator} if remote.initiator else {}
     return made if remote.login is None else {**made, "user": remote.login.username, "password-secret": login_id}
 
 

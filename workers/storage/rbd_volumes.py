@@ -7,10 +7,9 @@ import os
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tierhost.workers.runtime.contract import Code, DriverError
-from tierhost.workers.storage.acts import Unanswered
 from tierhost.workers.storage.headers import Header
 from tierhost.workers.storage.looking import Look, no_volume, volume_subject
-from tierhost.workers.storage.rbd_link import RbdLink, failure
+from tierhost.workers.storage.remote_link import ask_about
 from tierhost.workers.storage.volume_backend import Space, VolumeBackend, unsupported
 from tierhost.workers.storage.volume_copying import copy_pieces
 from tierhost.workers.storage.volume_names import is_volume_name
@@ -177,18 +176,5 @@ REASONS: Final[dict[int, tuple[str, Code, str]]] = {
 
 
 def ask(pool: Pool, method: str, effort: Effort, data: bytes = b"", *, changes: bool = False, **arguments: Any) -> Any:
-    """Ask the envoy about an image. Silence in a change may still be followed by the deed; in a question it is only silence.
-
-    Raises FileNotFoundError, FileExistsError, or DriverError.
-    """
-    try:
-        return effort.link_as(RbdLink).call(method, effort, data, **arguments)
-    except (FileNotFoundError, FileExistsError):
-        raise
-    except Unanswered as error:
-        if changes:
-            raise
-        raise DriverError(error.text, code=error.code, subject=pool.subject, hint=error.hint) from None
-    except OSError as error:
-        text, code, hint = REASONS.get(error.errno or 0, (failure(error), Code.OPERATION_FAILED, ""))
-        raise DriverError(text, code=code, hint=hint) from None
+    """Ask the envoy about an image. Raises FileNotFoundError, FileExistsError, or DriverError."""
+    return ask_about(REASONS, pool, method, effort, data, changes=changes, **arguments)

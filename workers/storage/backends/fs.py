@@ -10,10 +10,11 @@ from tierhost.workers.runtime.commands import CommandFailed, run
 from tierhost.workers.runtime.contract import Code, DriverError
 from tierhost.workers.runtime.definitions import Unsupported
 from tierhost.workers.storage.backend import PoolBackend
+from tierhost.workers.storage.contents import need_root, refuse_content, refuse_in_use
 from tierhost.workers.storage.directories import make_directory, need_directory, remove_directory, subject
 from tierhost.workers.storage.file_volumes import FileVolumes
 from tierhost.workers.storage.flags import BUILD_NO_OVERWRITE, BUILD_OVERWRITE
-from tierhost.workers.storage.mounts import comes_from, mount, mounts_at, unmount, users_of
+from tierhost.workers.storage.mounts import comes_from, mount, mounts_at, unmount
 from tierhost.workers.storage.source_xml import Source
 from tierhost.workers.storage.state import Seen
 from tierhost.workers.storage.xml_values import absolute_path
@@ -37,8 +38,6 @@ MAKERS: Final[dict[str, tuple[str, ...]]] = {
 
 ONLY_MOUNTED: Final = ("auto", "ufs", "iso9660", "udf", "gfs", "gfs2", "vfat", "hfs+", "ocfs2", "vmfs")
 """libvirt's other words for a file system: we mount them and cannot make them."""
-
-BLKID_NOTHING_FOUND: Final = 2
 
 
 class Backend(PoolBackend):
@@ -74,7 +73,7 @@ class Backend(PoolBackend):
 
     def start(self, definition: PoolDefinition, effort: Effort) -> Facts:
         """Mount it. One that is mounted already, by hand or by a start cut short, is taken over."""
-        need_root(definition)
+        need_root(definition, "only root may mount")
         need_directory(definition)
         if os.path.islink(definition.target):
             raise DriverError(
@@ -136,7 +135,7 @@ class Backend(PoolBackend):
         make_directory(definition)
         if not flags & (BUILD_OVERWRITE | BUILD_NO_OVERWRITE):
             return  # libvirt's: without a flag only the directory is made
-        need_root(definition)
+        need_root(definition, "only root may mount")
         _need_source(definition)
         maker = MAKERS.get(definition.source.format)
         if maker is None:
@@ -145,25 +144,14 @@ class Backend(PoolBackend):
                 subject=subject(definition),
                 hint=f"write <format type='...'/> with one of {', '.join(MAKERS)}",
             )
-        _refuse_in_use(definition)
+        refuse_in_use(definition, definition.source.device)
         if flags & BUILD_NO_OVERWRITE:
-            _refuse_content(definition, effort)
+            refuse_content(definition, definition.source.device, effort)
         run([*maker, definition.source.device], limit_s=effort.limit_s, keep_fds=(effort.lock_fd,))
 
     def delete(self, definition: PoolDefinition, effort: Effort) -> None:
         """Remove the mount point, if it is empty; what is on the device stays."""
         remove_directory(definition)
-
-
-def need_root(definition: PoolDefinition) -> None:
-    """Raise where the kernel would: mounting is root's."""
-    if os.geteuid() != 0:
-        raise DriverError(
-            "a pool of type fs needs root: only root may mount",
-            code=Code.OPERATION_DENIED,
-            subject=subject(definition),
-            hint="run tierhost as root, or use a pool of type dir",
-        )
 
 
 def _need_source(definition: PoolDefinition) -> None:
@@ -193,29 +181,3 @@ def _is_ours(mount: Mount, definition: PoolDefinition, facts: Mapping[str, Any])
     if facts and (mount.number, mount.device) == (facts["mount"], facts["device"]):
         return True  # the very mount we made, even if its image file was moved since
     return comes_from(mount, definition.source.device)
-
-
-def _refuse_in_use(definition: PoolDefinition) -> None:
-    """Raise if somebody uses the device: makers of file systems see a mounted device, and not a mounted image file."""
-    users = users_of(definition.source.device)
-    if users:
-        raise DriverError(
-            f"{definition.source.device} is in use: {', '.join(users[:4])}",
-            code=Code.RESOURCE_BUSY,
-            subject=subject(definition),
-            hint="unmount it first",
-        )
-
-
-def _refuse_content(definition: PoolDefinition, effort: Effort) -> None:
-    """Raise if anything known is on the device; -p looks at the device itself, never at a cache."""
-    device = definition.source.device
-    found = run(["blkid", "-p", "-o", "export", "--", device], limit_s=effort.limit_s, statuses=(0, BLKID_NOTHING_FOUND))
-    if found.status != BLKID_NOTHING_FOUND:
-        what = " ".join(line for line in found.out.split() if line.startswith(("TYPE=", "PTTYPE=", "LABEL=")))
-        raise DriverError(
-            f"{device} is not empty ({what})",
-            code=Code.STORAGE_POOL_BUILT,
-            subject=subject(definition),
-            hint=f"to overwrite it: tierhost call storage.storage_pool_build {definition.name} {BUILD_OVERWRITE}",
-        )

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from tierhost.workers.runtime.contract import DriverError
 from tierhost.workers.storage.backend import PoolBackend
 from tierhost.workers.storage.rbd_link import RbdLink
 from tierhost.workers.storage.rbd_volumes import RbdVolumes
+from tierhost.workers.storage.remote_link import start_by_answer, trouble_by_answer
 from tierhost.workers.storage.source_xml import Source, read_auth, read_hosts
 
 if TYPE_CHECKING:
@@ -56,23 +56,9 @@ class Backend(PoolBackend):
         return RbdLink(definition, key, options.remote_limit_s)
 
     def start(self, definition: PoolDefinition, effort: Effort) -> Facts:
-        """The cluster must let us into the pool; that it answers is all that starting means."""
-        link = effort.link_as(RbdLink)
-        try:
-            link.ask_now(effort.deadline_s)
-            trouble = link.trouble(effort.deadline_s)
-        except DriverError as error:
-            error.subject = error.subject or f"pool {definition.name}"
-            raise
-        if trouble:
-            raise DriverError(trouble, subject=f"pool {definition.name}", hint="are its monitors and OSDs running?")
-        return {}
+        """The cluster must let us into the pool."""
+        return start_by_answer(definition, effort, "are its monitors and OSDs running?")
 
     def trouble(self, definition: PoolDefinition, facts: Mapping[str, Any], effort: Effort) -> str:
         """What the last answer was, or the next one is."""
-        if effort.link is None:
-            return "its storage is not connected"
-        try:
-            return effort.link_as(RbdLink).trouble(effort.deadline_s)
-        except DriverError as error:
-            return f"{error.text}; {error.hint}"
+        return trouble_by_answer(effort)
