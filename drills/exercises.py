@@ -29,6 +29,8 @@ KEYS: Final[Mapping[str, type]] = {
     "operation": list,
     "netns": bool,
     "beside": list,
+    "damage": list,
+    "list": list,
 }
 OPERATION_KEYS: Final[Mapping[str, type]] = {"name": str, "call": list, "from": str, "changes": bool, "needs_root": bool}
 DEFINED: Final = "defined"
@@ -69,7 +71,8 @@ class Exercise:
 class Exercises:
     """One driver's. `view` asks for all there is to see of its object, `clear` takes it away, however far it got.
 
-    `netns`: its host is to run in a network namespace of its own. `beside` names drivers that must be there too.
+    `netns`: its host is to run in a network namespace of its own. `beside` names drivers that must be there too. `damage` are
+    the states of the objects whose files are damaged, in turn; `listed` ("list" in the file) asks for all objects there are.
     """
 
     driver: str
@@ -81,6 +84,8 @@ class Exercises:
     netns: bool = False
     beside: tuple[str, ...] = ()
     services: frozenset[str] = frozenset()
+    damage: tuple[str, ...] = ()
+    listed: tuple[Call, ...] = ()
 
     @property
     def drivers(self) -> tuple[str, ...]:
@@ -136,7 +141,17 @@ def read(path: Path, driver: str, services: tuple[str, ...] = ()) -> Exercises:
         netns=raw.get("netns", False),
         beside=tuple(map(str, raw.get("beside", []))),
         services=frozenset(services),
+        listed=reading.calls(raw.get("list", []), "list"),
+        damage=_damage(reading, raw, states),
     )
+
+
+def _damage(reading: _Reading, raw: Mapping[str, Any], states: Mapping[str, Any]) -> tuple[str, ...]:
+    chosen = tuple(raw.get("damage", [name for name in (ACTIVE, DEFINED) if name in states]))
+    for state in chosen:
+        if state not in states:
+            raise reading.bad("damage", f"there is no state {state!r} (there is {', '.join(states) or 'none'})")
+    return chosen
 
 
 def _exercise(reading: _Reading, raw: Any, states: Mapping[str, Any]) -> Exercise:

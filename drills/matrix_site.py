@@ -8,22 +8,20 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Final
 
-from tierhost.drills.kill_points.operation import Scene
+from tierhost.drills.exercises import found
+from tierhost.drills.kill_points.exercised import question
+from tierhost.drills.kill_points.operation import DRIVERS, Scene
 from tierhost.drills.kill_points.site import START_LIMIT_S, Site
 from tierhost.drills.onlookers import Question
 from tierhost.ipc.client import Client
 
 if TYPE_CHECKING:
+    from tierhost.drills.kill_points.operation import Operation
     from tierhost.drills.launcher.arming import Order
 
 CALL_LIMIT_S: Final = 15.0
 """What each call of a cell may take. The slowest answer that is right takes a second or two; what takes this long hangs."""
 
-HIDDEN: Final = "<secret ephemeral='no'><uuid>{uuid}</uuid><usage type='ceph'><name>onlooker</name></usage></secret>"
-POOL: Final = "<pool type='dir'><name>onlooker</name><uuid>{uuid}</uuid><target><path>{path}</path></target></pool>"
-GUEST: Final = (
-    "<domain type='qemu'><name>onlooker</name><uuid>{uuid}</uuid><memory unit='MiB'>16</memory><os><type>hvm</type></os></domain>"
-)
 UUID: Final = "5f3ab8a4-6c1b-4f0e-9c57-0b6c8b2f9dff"
 
 
@@ -35,7 +33,7 @@ class PlainSite(Site):
     def launch(self, host: Order | None = None) -> str:
         """Start the host; return its word once it is ready, or nothing if it ended before."""
         ready, said = os.pipe()
-        argv = [sys.executable, "-m", "tierhost.host", "--root", str(self.folder), "up", "--ready-fd", str(said)]
+        argv = [*self.prefix, sys.executable, "-m", "tierhost.host", "--root", str(self.folder), "up", "--ready-fd", str(said)]
         with (self.folder / "host.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [*argv, "--config", str(self.folder / "drill.toml")],
@@ -59,18 +57,18 @@ class PlainSite(Site):
 
     def questions(self) -> dict[str, Question]:
         """Define what the onlookers ask for, one object for each driver; return their questions. None is answered in the loop."""
-        images = self.folder / "onlooker"
-        images.mkdir()
-        client = self.client
-        client.call("secret.secret_define_xml", HIDDEN.format(uuid=UUID))
-        client.call("storage.storage_pool_define_xml", POOL.format(uuid=UUID, path=images))
-        client.call("storage.storage_pool_create", "onlooker")
-        client.call("qemu.domain_define_xml", GUEST.format(uuid=UUID))
-        return {
-            "secret": Question("secret.secret_get_xml_desc", (UUID,)),
-            "storage": Question("storage.storage_vol_list", ("onlooker",)),
-            "qemu": Question("qemu.domain_get_xml_desc", ("onlooker",)),
-        }
+        asked = {}
+        for name, row in self.lives().items():
+            if name in found() and row["phase"] == "READY":
+                here = Scene(self, "onlooker", UUID)
+                here.folder.mkdir(parents=True, exist_ok=True)
+                asked[name] = Question(*question(found()[name], here))
+        return asked
+
+
+def drivers_of(operation: Operation) -> tuple[str, ...]:
+    """Whom the site of an operation has: those that it needs, and as onlookers all that are always there."""
+    return tuple(dict.fromkeys((*DRIVERS, *operation.drivers)))
 
 
 def scene(site: Site, tag: str) -> Scene:

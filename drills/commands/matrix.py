@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import sys
@@ -22,13 +23,12 @@ if TYPE_CHECKING:
 EXIT_OK: Final = 0
 EXIT_BROKEN: Final = 1
 EXIT_UNKNOWN: Final = 3
-DRIVERS: Final = ("secret", "storage", "qemu")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Say what may be asked."""
     parser.add_argument("operations", nargs="*", metavar="OPERATION", help='"qemu.domain_create", ... (default: all there are)')
-    parser.add_argument("--drivers", default=",".join(DRIVERS), metavar="A,B", help="whose workers are hit (default %(default)s)")
+    parser.add_argument("--drivers", default="", metavar="A,B", help="whose workers are hit (default: every driver's)")
     parser.add_argument("--faults", default=",".join(FAULTS), metavar="A,B", help="what hits them (default %(default)s)")
     parser.add_argument("--sample", type=count(0), default=0, metavar="N", help="only so many cells, spread by the seed")
     parser.add_argument(
@@ -39,8 +39,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure, print; 0 if no call hung and none was answered wrongly, 1 if one did, 3 if a cell is unknown."""
-    drivers, faults = arguments.drivers.split(","), arguments.faults.split(",")
-    for word, known in [*((driver, DRIVERS) for driver in drivers), *((fault, FAULTS) for fault in faults)]:
+    from tierhost.drills.exercises import found  # noqa: PLC0415  # `tierhost drill --help` needs none of it
+
+    drivers, faults = arguments.drivers.split(",") if arguments.drivers else [*found()], arguments.faults.split(",")
+    for word, known in [*((driver, [*found()]) for driver in drivers), *((fault, FAULTS) for fault in faults)]:
         if word not in known:
             sys.stderr.write(f"error: {word!r} is none of {', '.join(known)}\n")
             return 2
@@ -57,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _wanted(operations: Sequence[str], drivers: Sequence[str], faults: Sequence[str]) -> list[tuple[Operation, str]]:
-    from tierhost.drills.kill_points.table import OPERATIONS, named  # noqa: PLC0415  # `tierhost drill --help` needs none of it
+    from tierhost.drills.kill_points.table import OPERATIONS, named  # noqa: PLC0415  # as above
 
     # A verb that is had by killing the worker cannot be hit by one more death.
     chosen = [one for one in (named(operations) if operations else OPERATIONS) if one.driver in drivers and not one.own_lives]
@@ -66,20 +68,34 @@ def _wanted(operations: Sequence[str], drivers: Sequence[str], faults: Sequence[
 
 def _measure(wanted: Sequence[tuple[Operation, str]], rng: random.Random) -> Iterator[Cell]:
     from tierhost.drills.matrix_run import Matrix  # noqa: PLC0415  # as above
-    from tierhost.drills.matrix_site import CALL_LIMIT_S, PlainSite  # noqa: PLC0415
+    from tierhost.drills.matrix_site import CALL_LIMIT_S, PlainSite, drivers_of  # noqa: PLC0415
     from tierhost.drills.onlookers import Onlookers  # noqa: PLC0415
 
-    with PlainSite.make() as site:
-        site.start()
-        with Onlookers(site.root, site.questions(), CALL_LIMIT_S) as onlookers:
-            matrix = Matrix(site, onlookers, rng)
-            for number, (operation, fault) in enumerate(wanted, 1):
-                cell = matrix.cell(operation, fault)
-                if sys.stderr.isatty():
-                    sys.stderr.write(f"\r\033[K{number} of {len(wanted)}: {operation.name} x {fault}: {WORDS[cell.worst]}")
-                yield cell
+    number = 0
+    for (drivers, netns), of_site in itertools.groupby(wanted, lambda one: (drivers_of(one[0]), one[0].netns)):
+        with PlainSite.make(drivers, netns=netns) as site:
+            site.start()
+            lives = site.lives()
+            with Onlookers(site.root, site.questions(), CALL_LIMIT_S) as onlookers:
+                matrix = Matrix(site, onlookers, rng)
+                for operation, fault in of_site:
+                    number += 1
+                    row = lives[operation.driver]
+                    if row["phase"] == "SKIPPED":
+                        yield _nothing_there(operation, fault, str(row["last_error"]))
+                        continue
+                    cell = matrix.cell(operation, fault)
+                    if sys.stderr.isatty():
+                        sys.stderr.write(f"\r\033[K{number} of {len(wanted)}: {operation.name} x {fault}: {WORDS[cell.worst]}")
+                    yield cell
     if sys.stderr.isatty():
         sys.stderr.write("\r\033[K")
+
+
+def _nothing_there(operation: Operation, fault: str, why: str) -> Cell:
+    from tierhost.drills.matrix import Cell  # noqa: PLC0415  # a name for the checkers, until here
+
+    return Cell(operation.driver, operation.name, fault, fired=False, proof=f"{operation.driver} has nothing to drive: {why}")
 
 
 def _print(shape: str, cells: Sequence[Cell], took_s: float) -> None:

@@ -7,10 +7,12 @@ import select
 import shutil
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from tierhost.drills.kill_points import guests, pools, secrets
+from tierhost.drills.exercises import DEFINED, found
+from tierhost.drills.kill_points import guests
 from tierhost.drills.kill_points.damaging import DAMAGES, Damaged
+from tierhost.drills.kill_points.exercised import PRIVILEGED, bring, view
 from tierhost.drills.kill_points.operation import Scene
 from tierhost.drills.kill_points.site import CALL_LIMIT_S, LOOK_AGAIN_S, Site
 from tierhost.ipc.errors import TierhostError
@@ -19,13 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-DRIVERS: Final = ("secret", "storage", "qemu")
-PAIRS: Final = ((".a.db", ".b.db"), ("master.key", "master.key.copy"), ("vnc.key", "vnc.key.copy"))
+MIRRORS: Final = ((".a.db", ".b.db"), ("", ".copy"))
+"""How the two files of a pair end."""
+
 FIRST: Final = ("one", "two")
 LATER: Final = ("three", "four")
-VNC: Final = "<graphics type='vnc' passwd='{name}' socket='{folder}/{name}.vnc'/>"
 TOLD_LIMIT_S: Final = 2.0
-SECURE_AND_INACTIVE: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class DamageTrials:
     """A site with objects from two days, so that files have an older version; every trial begins with the same files."""
 
     site: Site
-    with_guests: bool
+    drivers: tuple[str, ...] = ()
     scenes: dict[str, Scene] = field(default_factory=dict)
     before: dict[str, dict[str, str]] = field(default_factory=dict)
 
@@ -51,9 +52,11 @@ class DamageTrials:
     def set_up(self) -> None:
         """Make objects, keep the files of that day, make more objects, keep those files too. Raises TierhostError."""
         self.site.start()
+        lives = self.site.lives()
+        self.drivers = tuple(name for name in self.site.drivers if name in found() and lives[name]["phase"] == "READY")
         for day, names in (("old", FIRST), ("new", LATER)):
-            for name in names:
-                self._make(name)
+            for number, name in enumerate(names):
+                self._make(name, number)
             for driver in self.drivers:
                 self._stop(driver)
                 for place in ("state", "run"):
@@ -68,22 +71,14 @@ class DamageTrials:
             if not _is_passing(path):
                 shutil.copyfile(path, kept / path.name)
 
-    @property
-    def drivers(self) -> tuple[str, ...]:
-        """Whose files are damaged."""
-        return DRIVERS if self.with_guests else DRIVERS[:2]
-
-    def _make(self, name: str) -> None:
+    def _make(self, name: str, number: int) -> None:
         scene = self.scenes[name] = Scene(self.site, name)
         scene.folder.mkdir(parents=True)
-        secrets.define_and_set(scene)
-        scene.notes["lasts"] = scene.call("secret.secret_define_xml", secrets.xml_of(scene, ephemeral=name in {"two", "four"}))
-        pools.active_dir(scene)
-        scene.call("storage.storage_pool_set_autostart", name, name in {"one", "three"})
-        if self.with_guests:
-            graphics = VNC.format(name=name, folder=self.site.folder)
-            scene.call("qemu.domain_define_xml", guests.xml_of(scene, graphics))
-            scene.call("qemu.domain_create", name)
+        for driver in self.drivers:
+            exercises = found()[driver]
+            states = [state for state in exercises.damage if PRIVILEGED or not exercises.netns or state == DEFINED]
+            if states:
+                bring(exercises, scene, states[number % len(states)])
 
     def _folder(self, driver: str, place: str) -> Path:
         return self.site.root.driver_state(driver) if place == "state" else self.site.root.driver_run(driver)
@@ -117,29 +112,18 @@ class DamageTrials:
                 (one, other)
                 for one in files
                 for other in files
-                for a, b in PAIRS
+                for a, b in MIRRORS
                 if one.endswith(a) and other == one.removesuffix(a) + b
             ]
             for group in [*((name,) for name in files), *pairs]:
                 yield from (Target(driver, group, damage) for damage in DAMAGES)
 
     def _objects(self, driver: str) -> dict[str, str]:
-        """What a driver says of its objects, by name."""
-        if driver == "secret":
-            shown = {row["uuid"]: row for row in self.site.client.call("secret.secret_list", changes=False)}
-            one = next(iter(self.scenes.values()))
-            return {uuid: repr([row, one.ask("secret.secret_get_value", uuid)]) for uuid, row in shown.items()}
-        if driver == "storage":
-            return {row["uuid"]: repr(row) for row in self.site.client.call("storage.storage_pool_list", changes=False)}
-        rows = self.site.client.call("qemu.domain_list", changes=False)
-        return {row["uuid"]: self._guest(row["uuid"]) for row in rows}
-
-    def _guest(self, uuid: str) -> str:
-        one = next(iter(self.scenes.values()))
-        row = one.ask("qemu.domain_lookup_by_uuid", uuid)
-        seen = {key: row.get(key) for key in ("name", "uuid", "pid", "persistent", "autostart")}
-        state = one.ask("qemu.domain_get_state", uuid).get("state")
-        return repr([seen, state, one.ask("qemu.domain_get_xml_desc", uuid, SECURE_AND_INACTIVE)])
+        """What a driver says of each object that we made, and which it lists: nobody made another."""
+        exercises = found()[driver]
+        seen = {name: scene.plain(view(exercises, scene)) for name, scene in self.scenes.items()}
+        rows = [row for call in exercises.listed for row in self.site.client.call(f"{driver}.{call.method}", changes=False)]
+        return {**seen, **{f"listed: {_name(row)}": "" for row in rows}}
 
     def _pids(self) -> frozenset[int]:
         return frozenset(pid for scene in self.scenes.values() for pid in guests.pids(scene))
@@ -195,11 +179,17 @@ class DamageTrials:
 
     def _damage(self, driver: str, name: str, damage: str) -> None:
         place, _, file = name.partition("/")
-        other = DRIVERS[(DRIVERS.index(driver) + 1) % 2]
+        others = [name for name in self.drivers if name != driver and self._kept("new", name, "state").exists()]
+        other = others[0] if others else driver
         foreign = self._kept("new", other, place) / file
         if not foreign.exists():
             foreign = self._kept("new", other, "state") / "persistent.a.db"
         DAMAGES[damage](self._folder(driver, place) / file, self._kept("old", driver, place) / file, foreign)
+
+
+def _name(row: Any) -> str:
+    """What an object in a list is known by."""
+    return str(row.get("uuid") or row.get("name")) if isinstance(row, dict) else str(row)
 
 
 def _is_passing(path: Path) -> bool:

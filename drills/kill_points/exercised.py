@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Final
 
-from tierhost.drills.exercises import Call, Exercise, Exercises, found
-from tierhost.drills.kill_points.operation import Operation, Scene
+from tierhost.drills.exercises import ACTIVE, DEFINED, Call, Exercise, Exercises, found
+from tierhost.drills.kill_points.operation import DRIVERS, Operation, Scene
 
 if TYPE_CHECKING:
     from tierhost.drills.kill_points.operation import Step
@@ -31,41 +31,75 @@ def operations_of(exercises: Exercises) -> tuple[Operation, ...]:
     return (*own, _verb(exercises, "state_initialize"), _verb(exercises, "state_reload"))
 
 
+def site_of(exercises: Exercises) -> tuple[str, ...]:
+    """Whom its site has: the drivers that are always there share one."""
+    return DRIVERS if exercises.driver in DRIVERS else exercises.drivers
+
+
+def bring(exercises: Exercises, scene: Scene, state: str) -> None:
+    """Bring a scene's object into a state."""
+    _step(exercises, exercises.states.get(state, ()), changes=True)(scene)
+
+
+def view(exercises: Exercises, scene: Scene) -> Any:
+    """Look at all there is to see of a scene's object."""
+    return _step(exercises, exercises.view, changes=False)(scene)
+
+
+def question(exercises: Exercises, scene: Scene) -> tuple[str, tuple[Any, ...]]:
+    """Bring a scene's object to where it can be asked about, and return what is asked: method and arguments."""
+    bring(exercises, scene, next((state for state in (ACTIVE, DEFINED) if state in exercises.states), ""))
+    asked = exercises.onlooker or exercises.view[0]
+    return f"{exercises.driver}.{asked.method}", asked.fill(names_of(scene))
+
+
 def _verb(exercises: Exercises, verb: str) -> Operation:
     """What each of its lives does first, and what it does when it is told to look at everything again."""
-    driver, view = exercises.driver, _step(exercises, exercises.view, changes=False)
+    driver, look = exercises.driver, _step(exercises, exercises.view, changes=False)
 
     def call(scene: Scene) -> Any:
         if verb == "state_initialize":
             scene.kill(driver)
         else:
             scene.site.client.host("reload", driver)
-        return view(scene)
+        return look(scene)
 
     return Operation(
         f"{driver}.{verb}",
         call,
-        view,
+        look,
         _step(exercises, exercises.furthest(netns=PRIVILEGED), changes=True),
         _clear(exercises),
         changes=False,
         own_lives=1 if verb == "state_initialize" else 0,
-        drivers=exercises.drivers,
+        drivers=site_of(exercises),
         netns=exercises.netns and PRIVILEGED,
     )
 
 
 def _operation(exercises: Exercises, one: Exercise) -> Operation:
+    def call(scene: Scene) -> Any:
+        answer = _make(exercises, scene, one.call, changes=one.changes)
+        return answer if one.changes else _of_it(scene, answer)
+
     return Operation(
         f"{exercises.driver}.{one.name}",
-        _step(exercises, (one.call,), changes=one.changes),
+        call,
         _step(exercises, exercises.view, changes=False),
         _step(exercises, exercises.states.get(one.state, ()), changes=True),
         _clear(exercises),
         changes=one.changes,
-        drivers=exercises.drivers,
+        drivers=site_of(exercises),
         netns=exercises.netns and PRIVILEGED,
     )
+
+
+def _of_it(scene: Scene, answer: Any) -> Any:
+    """Of a list, what is about this scene's object: others come and go, and lists have no order."""
+    if not isinstance(answer, list):
+        return answer
+    mine = [row for row in answer if scene.tag in repr(row) or scene.uuid in repr(row)]
+    return mine or sorted(answer, key=repr)
 
 
 def _step(exercises: Exercises, calls: tuple[Call, ...], *, changes: bool) -> Step:

@@ -10,9 +10,11 @@ import signal
 import subprocess
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
+from tierhost.drills.exercises import found
 from tierhost.drills.launcher.arming import COUNT, KILL, Order
 from tierhost.drills.launcher.points import Point
 from tierhost.ipc.errors import DriverError, TierhostError
@@ -34,13 +36,7 @@ CALLS: Final = (
 """System calls after which the world is not as before."""
 
 LINE: Final = re.compile(r"^(?:(\d+)\s+)?(\w+)\(")
-UNKNOWN_UUID: Final = "00000000-0000-0000-0000-000000000000"
-WARM_UP: Final = {
-    "secret": "secret.secret_undefine",
-    "storage": "storage.storage_pool_undefine",
-    "qemu": "qemu.domain_undefine",
-}
-"""A call that changes nothing, and leaves a thread waiting for the next one: only threads that are there can be watched."""
+NOBODY: Final = {"tag": "nobody", "uuid": "00000000-0000-0000-0000-000000000000", "folder": "/nowhere"}
 
 
 class NoStrace(TierhostError):
@@ -194,13 +190,13 @@ class AtSystemCalls:
             strace.stderr.close()
 
     def _attach(self, operation: Operation, *options: str) -> None:
-        try:
-            self._site.client.call(WARM_UP[operation.driver], UNKNOWN_UUID)
-        except DriverError:
-            # As it should: there is none.
-            pid = self._site.lives()[operation.driver]["pid"]
-        else:
-            raise TierhostError("what does not exist was undefined", subject=WARM_UP[operation.driver])
+        # To clear away what there is not changes nothing, and leaves a thread waiting for the next call: only threads that are
+        # there can be watched.
+        mine = found()[operation.driver]
+        call = [*mine.view, *mine.clear][-1]
+        with suppress(DriverError):
+            self._site.client.call(f"{mine.driver}.{call.method}", *call.fill(NOBODY))
+        pid = self._site.lives()[operation.driver]["pid"]
         threads = os.listdir(f"/proc/{pid}/task")
         self._log.path.unlink(missing_ok=True)
         which = [f"--attach={thread}" for thread in threads]

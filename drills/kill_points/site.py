@@ -28,8 +28,11 @@ STOP_LIMIT_S: Final = 20.0
 CALL_LIMIT_S: Final = 20.0
 LOOK_AGAIN_S: Final = 0.003
 SETTLED: Final = frozenset({"READY", "SKIPPED"})
-IN_A_NAMESPACE: Final = ("unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "host")
-"""Becomes the host: it stays one process."""
+IN_A_NAMESPACE: Final = (
+    *("unshare", "--net", "--mount", "--propagation", "private", "sh", "-c"),
+    *('mount -t sysfs sysfs /sys && ip link set lo up && exec "$@"', "host"),
+)
+"""Becomes the host, where the network and what /sys shows of it are its own: it stays one process."""
 
 CONFIG: Final = """spares = {spares}
 built_in = {drivers}
@@ -55,6 +58,7 @@ class Site:
     arming: Arming
     sheet: Sheet
     news: News
+    drivers: tuple[str, ...] = DRIVERS
     process: subprocess.Popen[bytes] | None = None
     prefix: tuple[str, ...] = ()
     _client: Client | None = None
@@ -70,7 +74,7 @@ class Site:
         arming.write(folder / "arming.json")
         config = CONFIG.format(spares=spares, drivers=json.dumps(drivers))
         (folder / "drill.toml").write_text(config, encoding="utf-8")
-        site = cls(folder, arming, Sheet(arming.sheet), News(arming.news), prefix=IN_A_NAMESPACE if netns else ())
+        site = cls(folder, arming, Sheet(arming.sheet), News(arming.news), drivers, prefix=IN_A_NAMESPACE if netns else ())
         if asker:
             hand_over(site.root, [asker_for(drivers)])
         return site

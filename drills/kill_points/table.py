@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from tierhost.drills.kill_points import domains, exercised, host_trials, pools, secrets, volumes
+from tierhost.drills.kill_points import domains, exercised, host_trials, pools, volumes
 from tierhost.ipc.errors import Code, TierhostError
 
 if TYPE_CHECKING:
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from tierhost.drills.kill_points.operation import Operation
 
 OPERATIONS: Final[tuple[Operation, ...]] = (
-    *secrets.OPERATIONS,
     *pools.OPERATIONS,
     *volumes.OPERATIONS,
     *domains.OPERATIONS,

@@ -41,7 +41,7 @@ class Watch:
             return None
         if self._tracer is None:
             self._order, self._points, self.over = order, [], False
-            self._tracer = Tracer((f"workers/{driver}/", RUNTIME, WIRE), self._reached)
+            self._tracer = Tracer((f"workers/{driver.replace('-', '_')}/", RUNTIME, WIRE), self._reached)
         return self._tracer
 
     @property

@@ -83,7 +83,7 @@ class Chosen:
         shared, own = self.shared.setdefault(driver, set()), self.own.setdefault(method, set())
         chosen = []
         for point in points:
-            seen = own if point.name.startswith(f"workers/{driver}/") else shared
+            seen = own if point.name.startswith(f"workers/{driver.replace('-', '_')}/") else shared
             if point.changed or point.name not in seen:
                 chosen.append(point.name)
             seen.add(point.name)

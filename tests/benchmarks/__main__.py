@@ -17,6 +17,7 @@ import zmq
 
 from tests.benchmarks import (
     cold_start,
+    cold_start_all,
     death_noticed,
     figures,
     hang_isolation,
@@ -54,6 +55,7 @@ BENCHMARKS: dict[str, Callable[[Setting], list[Entry | Skipped]]] = {
     "kill_to_serving": kill_to_serving.run,
     "death_noticed": death_noticed.run,
     "cold_start": cold_start.run,
+    "cold_start_all": cold_start_all.run,
     "secret_lookup": secret_lookup.run,
     "idle_memory": idle_memory.run,
     "ready_200": ready_200.run,

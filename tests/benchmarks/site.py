@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from tests.benchmarks import definitions
 from tests.benchmarks.processes import PATIENCE_S, Body, TookTooLong, until
+from tierhost.drills.kill_points.site import IN_A_NAMESPACE
 from tierhost.host.config import Config
 from tierhost.ipc.client import Client
 from tierhost.ipc.errors import PeerAbsent
@@ -43,6 +44,8 @@ class Site:
 
     folder: Path
     without: tuple[str, ...] = ()
+    built_in: tuple[str, ...] = BUILT_IN
+    netns: bool = False
     drivers: Path | None = None
     tiers: tuple[str, ...] = ("libvirt", "hypervisor")
     host: subprocess.Popen[bytes] | None = None
@@ -58,10 +61,11 @@ class Site:
         self.folder.mkdir(parents=True, exist_ok=True)
         config = self.folder / "bench.toml"
         tiers = ", ".join(f'"{tier}"' for tier in self.tiers)
-        built_in = json.dumps([name for name in BUILT_IN if name not in self.without])
+        built_in = json.dumps([name for name in self.built_in if name not in self.without])
         config.write_text(CONFIG.format(tiers=tiers, built_in=built_in))
         ready, said = os.pipe()
         argv = [
+            *(IN_A_NAMESPACE if self.netns else ()),
             sys.executable,
             "-m",
             "tierhost.host",
@@ -83,15 +87,17 @@ class Site:
         self.ready = os.fdopen(ready, "r", encoding="utf-8")
         return start_s
 
-    def wait_ready(self) -> None:
-        """Wait, without a question to the host, until it says that every tier is as far as it gets. Raises TookTooLong."""
+    def wait_ready(self) -> float:
+        """Wait, asking nobody, until the host says that every tier is as far as it gets; return when. Raises TookTooLong."""
         assert self.ready is not None
         heard = select.select([self.ready], [], [], PATIENCE_S)[0]
+        at_s = time.monotonic()
         said = self.ready.readline() if heard else "nothing"
         self.ready.close()
         if any(f"{tier} ready" not in said for tier in self.tiers):
             message = f"the host says '{said}'; {(self.folder / 'host.log').read_text()[-2000:]}"
             raise TookTooLong(message)
+        return at_s
 
     def kill_host(self) -> None:
         """SIGKILL the host and wait until it is gone. Its workers live on."""
@@ -134,6 +140,10 @@ class Site:
         """Whether every driver is READY and a spare without a role is parked."""
         status = client.host("status")
         return status["host"]["spares"] > 0 and all(row["phase"] == "READY" for row in status["drivers"])
+
+    def is_settled(self, client: Client) -> bool:
+        """Whether every driver serves, or has nothing to drive here."""
+        return all(row["phase"] in {"READY", "SKIPPED"} for row in client.host("status")["drivers"])
 
     def all_spares_parked(self, client: Client) -> bool:
         """Whether the host has as many spares as it ever keeps: a few without a role, one warm for each driver."""

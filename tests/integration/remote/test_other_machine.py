@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -110,3 +113,12 @@ def test_both_keys_are_changed_without_a_call_refused(pair: Pair) -> None:
     pair.at("remote.remote_key_commit", "door")
     assert pair.over("careful", "secret.secret_list") == pair.at("secret.secret_list")
     pair.call("connect_close", "careful")
+
+
+def test_the_command_line_asks_another_machine_by_its_uri(pair: Pair) -> None:
+    pair.introduce(name="typist")
+    uri = pair.call("connect_open", "typist")["uri"]
+    argv = [sys.executable, "-m", "tierhost.host", "--root", str(pair.here.folder), "-c", uri, "call", "secret.secret_list"]
+    done = subprocess.run([*argv, "--format", "json"], capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout) == pair.at("secret.secret_list")

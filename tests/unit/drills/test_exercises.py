@@ -57,6 +57,7 @@ def test_names_are_filled_in_wherever_they_stand(tmp_path: Path) -> None:
         ("view = ['show']", "view: expected a call"),
         ("[[operation]]\nname = 'x'", "operation 'x': 'call' is missing"),
         ("[[operation]]\nname = 'x'\ncall = ['x']\nfrom = 'up'", "operation 'x': there is no state 'up'"),
+        ("damage = ['up']", "damage: there is no state 'up'"),
         ("view = [", "cannot be read"),
     ],
 )
