@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from tierhost.workers.runtime.commands import run
+from tierhost.workers.runtime.commands import CommandFailed, run
 from tierhost.workers.runtime.contract import Code, DriverError
 from tierhost.workers.storage.directories import subject
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tierhost.workers.storage.backend import Effort
     from tierhost.workers.storage.pool_xml import PoolDefinition
 
-MISC: Final = Path("/proc/misc")
+DEVICES_WITHOUT_A_MAJOR: Final = Path("/proc/misc")
 UDEV_CONTROL: Final = Path("/run/udev/control")
 TAG: Final = "tierhost-half-made"
 """What a volume is tagged with until it is whole."""
@@ -36,7 +36,7 @@ class LogicalVolume:
 
 def has_device_mapper() -> bool:
     """Whether the kernel can show logical volumes at all."""
-    return any(line.split()[-1:] == ["device-mapper"] for line in MISC.read_text().splitlines())
+    return any(line.split()[-1:] == ["device-mapper"] for line in DEVICES_WITHOUT_A_MAJOR.read_text().splitlines())
 
 
 def need_device_mapper(definition: PoolDefinition) -> None:
@@ -53,7 +53,12 @@ def need_device_mapper(definition: PoolDefinition) -> None:
 def lvm(definition: PoolDefinition, effort: Effort, *words: str) -> str:
     """Run one LVM command; it sees the devices of the pool only, if the pool names any. Returns what it reports."""
     keep = (effort.lock_fd,) if effort.lock_fd >= 0 else ()
-    return run(["lvm", *arguments(definition, words)], limit_s=effort.limit_s, keep_fds=keep).out
+    try:
+        return run(["lvm", *arguments(definition, words)], limit_s=effort.limit_s, keep_fds=keep).out
+    except CommandFailed as error:
+        # It complains of every descriptor it was given, and the lock of the act is one.
+        told = (line.strip() for line in error.words.splitlines() if not line.startswith("File descriptor "))
+        raise CommandFailed(words[0], error.status, " ".join(told)) from None
 
 
 def arguments(definition: PoolDefinition, words: tuple[str, ...]) -> list[str]:

@@ -73,7 +73,7 @@ def change(life: Life) -> None:
     assert driver.storage_vol_download("vg", "data", MB, 5) == bytes(5)
     assert driver.storage_vol_download("vg", "copy", MB, 5) == b"words"
     refused(lambda: driver.storage_vol_create_xml("vg", volume("copy", MB)), "exists already")
-    refused(lambda: driver.storage_vol_create_xml("vg", volume("huge", 640 * MB)), "lvcreate")
+    refused(lambda: driver.storage_vol_create_xml("vg", volume("huge", 640 * MB)), "lvcreate failed.*insufficient free space")
     assert len(driver.storage_vol_list("vg")) == 2
     driver.storage_vol_delete("vg", "copy")
 

@@ -25,7 +25,7 @@ MODULES = Path("/usr/lib/uml/modules")
 NEEDED = ("loop", "dax", "dm-mod")
 """Modules, in the order in which they need each other; one that the kernel has inside is no file."""
 
-LIMIT_S = 60.0
+LIMIT_S = 120.0
 INIT = """#!/bin/sh
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C PYTHONDONTWRITEBYTECODE=1 PYTHONPATH={root}
 mount -t proc proc /proc; mount -t sysfs sys /sys

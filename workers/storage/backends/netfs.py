@@ -93,8 +93,8 @@ class Backend(MountedBackend):
         except CommandFailed as error:
             if any(words in error.words for words in UNSUPPORTED) or not is_known_to_kernel(source.format):
                 raise _unsupported(definition) from None
-            helper = f"apt-get install {PACKAGES[source.format]}" if "helper" in error.words else ""
-            hint = helper or f"is {source.hosts[0].name} running, and does it export {source.directory}?"
+            install = f"apt-get install {PACKAGES[source.format]}" if "mount.<type>" in error.words else ""
+            hint = install or f"is {source.hosts[0].name} running, and does it export {source.directory}?"
             raise DriverError(error.text, subject=subject(definition), hint=hint) from None
 
 
