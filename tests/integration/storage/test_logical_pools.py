@@ -89,6 +89,7 @@ def test_a_definition_that_makes_no_sense_is_refused(site: Site, inside: str, wo
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_a_pool_lives_in_a_kernel_that_has_device_mapper(site: Site) -> None:
     if os.geteuid() != 0 or shutil.which("linux.uml") is None or shutil.which("busybox") is None:
         pytest.skip("no User-Mode Linux, or not root (Debian: user-mode-linux, busybox-static)")
