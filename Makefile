@@ -4,7 +4,7 @@
 BIN := .venv/bin
 SEED ?= 1
 N ?= 100000
-JOBS ?= 2
+JOBS ?= 4
 
 .PHONY: help demo test check thorough format simulate mutants bench lock pictures clean
 
