@@ -4,7 +4,7 @@
 BIN := .venv/bin
 SEED ?= 1
 N ?= 100000
-JOBS ?= 4
+JOBS ?= 3
 
 .PHONY: help demo test check thorough format simulate mutants bench lock pictures clean
 
