@@ -4,9 +4,9 @@
 BIN := .venv/bin
 SEED ?= 1
 N ?= 100000
-JOBS ?= 2
+JOBS ?= 3
 
-.PHONY: help demo test check format simulate mutants bench lock pictures clean
+.PHONY: help demo test check thorough format simulate mutants bench lock pictures clean
 
 help: ## list the recipes
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -18,13 +18,16 @@ test: .venv/set-up.run ## everything that can be wrong: format, lint, types, all
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
-	$(BIN)/pytest -n $(JOBS) --dist loadfile
+	$(BIN)/pytest -m "not thorough" -n $(JOBS) --dist loadfile
 
 check: .venv/set-up.run ## the quick part of it: format, lint, types, unit and architecture tests that take less than a second
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
 	$(BIN)/pytest -q -m "not slow" tests/unit tests/architecture
+
+thorough: .venv/set-up.run ## the tests that take long: a Linux with device-mapper, started for one of them
+	$(BIN)/pytest -m thorough
 
 format: .venv/set-up.run ## let the formatter and the linter change what they can
 	$(BIN)/ruff format .

@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from tierhost.drills import points, schema
+from tierhost.drills import points, schema, sites
 from tierhost.drills.faults import BadPlan, table
 from tierhost.drills.plan import Ask, Drill, Fault, Load, Probe, Radius
 
@@ -49,7 +49,9 @@ def load(path: Path) -> Drill:
         raw = tomllib.loads(text)
     except ValueError as error:
         raise BadDrill(f"{path}:{_line_of_error(data, error)}: not TOML: {error}") from None
-    found = [*schema.mistakes(raw, schema.SCHEMA)] or [*_mistakes_of_sense(raw, path.parent)]
+    of_form = [*schema.mistakes(raw, schema.SCHEMA)]
+    wrong = {keys for keys, _ in of_form}
+    found = of_form + [(keys, what) for keys, what in _mistakes_of_sense(raw, path.parent) if keys not in wrong]
     if found:
         lines = [f"{path}:{line_of(text, keys)}: {_dotted(keys)}{what}" for keys, what in found]
         raise BadDrill("\n".join(lines))
@@ -57,25 +59,40 @@ def load(path: Path) -> Drill:
 
 
 def _mistakes_of_sense(raw: Mapping[str, Any], folder: Path) -> Iterator[tuple[Keys, str]]:
-    """Yield what no schema can know: kinds of faults, ordinals, files beside this one."""
+    """Yield what no schema can know: sites, kinds of faults, ordinals, files beside this one. What has no form is passed over."""
+    site = raw.get("site", "")
+    if isinstance(site, str) and (why := sites.why_not(_site(site, folder))):
+        yield ("site",), why
     kinds = table.kinds()
-    for number, fault in enumerate(raw.get("faults", ())):
-        if fault["kind"] not in kinds:
-            yield ("faults", number, "kind"), f"no such fault (known: {', '.join(sorted(kinds))})"
-        try:
-            points.parse(fault["at"])
-        except BadPlan as error:
-            yield ("faults", number, "at"), error.text
-    for keys, ask in _asks(raw):
-        for place, argument in enumerate(ask.get("args", ())):
+    for keys, fault in _tables(raw, "faults"):
+        kind, at = fault.get("kind"), fault.get("at")
+        if isinstance(kind, str) and kind not in kinds:
+            yield (*keys, "kind"), f"no such fault (known: {', '.join(sorted(kinds))})"
+        if isinstance(at, str) and (why := _no_point(at)):
+            yield (*keys, "at"), why
+    load = raw.get("load", {})
+    of_load = [(("load", *keys), ask) for keys, ask in _tables(load, "asks")] if isinstance(load, dict) else []
+    for keys, ask in (*_tables(raw, "steady"), *_tables(raw, "asks"), *of_load):
+        arguments = ask.get("args", ())
+        for place, argument in enumerate(arguments if isinstance(arguments, list) else ()):
             if isinstance(argument, dict) and set(argument) == {"file"} and not (folder / str(argument["file"])).is_file():
                 yield (*keys, "args", place), f"there is no file {argument['file']!r} beside this one"
 
 
-def _asks(raw: Mapping[str, Any]) -> Iterator[tuple[Keys, Mapping[str, Any]]]:
-    for key in ("steady", "asks"):
-        yield from (((key, number), ask) for number, ask in enumerate(raw.get(key, ())))
-    yield from ((("load", "asks", number), ask) for number, ask in enumerate(raw.get("load", {}).get("asks", ())))
+def _no_point(at: str) -> str:
+    try:
+        points.parse(at)
+    except BadPlan as error:
+        return error.text
+    return ""
+
+
+def _tables(raw: Mapping[str, Any], key: str) -> Iterator[tuple[Keys, Mapping[str, Any]]]:
+    """Yield each table of an array of tables, with the keys that lead to it."""
+    found = raw.get(key, ())
+    for number, each in enumerate(found if isinstance(found, list) else ()):
+        if isinstance(each, dict):
+            yield (key, number), each
 
 
 def _drill(path: Path, raw: Mapping[str, Any]) -> Drill:

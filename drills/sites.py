@@ -67,6 +67,16 @@ def set_up(site: str, target: Target) -> None:
         target.ask(ask)
 
 
+def why_not(site: str) -> str:
+    """Say why there is no such site; nothing if there is."""
+    if site not in {"", RUNNING, EXAMPLE}:
+        try:
+            folder_of(site)
+        except BadPlan as error:
+            return f"{error.text} ({error.hint})"
+    return ""
+
+
 def folder_of(site: str) -> Path:
     """Find a site's folder: one of ours by its name, or a path. Raises BadPlan."""
     for folder in (SITES / site, Path(site)):

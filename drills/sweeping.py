@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 from typing import TYPE_CHECKING, Final
 
 from tierhost.drills import leaks
+from tierhost.drills.waiting import strike
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 UMOUNT_LIMIT_S: Final = 10.0
-GONE_LIMIT_S: Final = 5.0
 ROUNDS_MAX: Final = 3
 """A host that is being killed may start one more worker: it is looked again until there is nobody."""
 
@@ -25,23 +23,9 @@ def sweep(folder: Path) -> None:
         if not pids:
             break
         for pid in pids:
-            _end(pid)
+            strike(pid)
     for place in sorted(leaks.mounts(folder), reverse=True):
         # Lazily: a file system that hangs must not hold up the clean-up. The loop device goes with its last user.
         subprocess.run(["umount", "--lazy", "--detach-loop", place], check=False, timeout=UMOUNT_LIMIT_S)
     for name in leaks.loops(folder):
         subprocess.run(["losetup", "--detach", f"/dev/{name}"], check=False, timeout=UMOUNT_LIMIT_S)
-
-
-def _end(pid: int) -> None:
-    try:
-        pidfd = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return
-    try:
-        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-        leaks.wait_readable(pidfd, GONE_LIMIT_S)
-    except ProcessLookupError:
-        return
-    finally:
-        os.close(pidfd)

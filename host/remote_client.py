@@ -22,7 +22,9 @@ class RemoteClient:
         if not found:
             hint = "`tierhost call remote.connect_define NAME URI KEY PEER-KEY`, then `tierhost call remote.connect_open NAME`"
             raise DriverError(f"no open connection goes to {uri}", code=Code.NO_CONNECT, subject="remote", hint=hint)
-        self._name = found[0]
+        # Of several that go there, one that is up: another may have been let go of over there.
+        alive = (name for name in found if client.call("remote.connect_is_alive", name, changes=False))
+        self._name = next(alive, found[0])
 
     def __enter__(self) -> Self:
         return self

@@ -25,7 +25,7 @@ export PATH=/usr/sbin:/usr/bin:/sbin:/bin PYTHONPATH={root} PYTHONDONTWRITEBYTEC
 mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev
 cd {root}
 {python} -m tests.user_mode_linux {kernel_modules}
-mount -t tmpfs tmpfs /tmp; mount -t tmpfs tmpfs /run
+mount -t tmpfs tmpfs /run; export TMPDIR=/run
 {python} -m {module}; echo "ended with $?"
 echo o > /proc/sysrq-trigger; sleep 5
 """

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tierhost.drills.cli import EXIT_OF
 from tierhost.drills.power_cut import subjects
 from tierhost.drills.power_cut.operations import without_syncs
-from tierhost.drills.power_cut.recording import Recording, first_words
+from tierhost.drills.power_cut.recording import Recording
 from tierhost.drills.power_cut.trying import Count, bench
 from tierhost.drills.verdicts import Verdict
 
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable
 
-NUMBERS: Final = ("operations", "cuts", "steps", "states", "disks", "lost", "torn")
-SUMMED: Final = ("states", "disks", "lost", "torn")
+NUMBERS: Final = ("operations", "cuts", "steps", "states", "disks", "recoveries", "again", "lost", "torn")
+SAMPLE: Final = 6
+SUMMED: Final = ("states", "disks", "recoveries", "again", "lost", "torn")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -26,6 +27,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("subjects", nargs="*", metavar="SUBJECT", help=f"who: {', '.join(subjects.NAMES)} (default: all)")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="take only each N-th cut (default: all)")
     parser.add_argument("--steps", type=int, metavar="N", help="take only the first N changes (default: all)")
+    about = f"cut N of the restarts, chosen by the seed, in their turn (default: {SAMPLE}; 0: none)"
+    parser.add_argument("--sample", type=int, default=SAMPLE, metavar="N", help=about)
     parser.add_argument("--seed", type=int, default=1, help="of the choices that are made by chance (default: 1)")
     parser.add_argument("--without-syncs", action="store_true", help="judge the same work as if it never synced: must fail")
     parser.add_argument("--format", choices=("text", "json"), default="text")
@@ -35,17 +38,19 @@ def run(arguments: argparse.Namespace) -> int:
     """Run it. What is given out is the verdict: BROKEN if something was lost or torn anywhere."""
     if arguments.every < 1:
         raise subjects.NoSubject("--every takes 1 or more", hint="1 takes every cut")
+    if arguments.steps is not None and arguments.steps < 0:
+        raise subjects.NoSubject("--steps takes 0 or more", hint="0 is the first start alone")
+    if arguments.sample < 0:
+        raise subjects.NoSubject("--sample takes 0 or more", hint="0 cuts no restart a second time")
     chosen = [subjects.subject(name) for name in arguments.subjects or subjects.NAMES]
     rows: list[dict[str, Any]] = []
     for subject in chosen:
         began_s = time.monotonic()
         with bench(subject) as place:
-            recording = place.record()
-            if arguments.steps is not None:  # before a step and after it something is said, and once at the start
-                recording = first_words(recording, 1 + 2 * arguments.steps)
+            recording = place.record(arguments.steps)
             if arguments.without_syncs:
                 recording = Recording(recording.begin, without_syncs(recording.operations))
-            count = place.try_all(recording, seed=arguments.seed, every=arguments.every)
+            count = place.try_all(recording, seed=arguments.seed, every=arguments.every, again=arguments.sample)
         rows.append(count.told() | {"seconds": round(time.monotonic() - began_s, 1)})
         if arguments.format == "text":
             say(subject.title, count)
@@ -77,5 +82,6 @@ def _table(rows: list[dict[str, Any]]) -> None:
     widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
     for line in table:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
-    states, lost, torn = (sum(row[name] for row in rows) for name in ("states", "lost", "torn"))
+    lost, torn = (sum(row[name] for row in rows) for name in ("lost", "torn"))
+    states = sum(row["states"] + row["again"] for row in rows)
     print(f"{states} states tried, {lost} lost something that was acknowledged, {torn} were torn")

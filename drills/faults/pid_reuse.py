@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 NEXT_PID: Final = Path("/proc/sys/kernel/ns_last_pid")
 """Root may say which number the kernel gives to the next process (proc(5))."""
 
-INNOCENT: Final = ("sleep", "600")
+INNOCENT: Final = ("cat",)
+"""It waits at a pipe whose other end we hold, and so ends with us, however that comes about."""
+
 FREE_LIMIT_S: Final = 20.0
 """Orphans are zombies, and keep their number, until init gets round to them."""
 
@@ -29,7 +31,7 @@ LOOK_AGAIN_S: Final = 0.01
 
 
 class PidReuse(Kill):
-    """SIGKILL; then each number belongs to a `sleep` that has nothing to do with anything, until it is healed."""
+    """SIGKILL; then each number belongs to a `cat` that has nothing to do with anything, until it is healed."""
 
     def __init__(self, target: Target, whom: str, options: Mapping[str, Any]) -> None:
         super().__init__(target, whom, options)
@@ -52,8 +54,7 @@ class PidReuse(Kill):
         taken = self._taken_for_its_own() if self._innocent else ""
         struck = [process.pid for process in self._innocent if process.poll() is not None]
         for process in self._innocent:
-            process.kill()
-            process.wait()
+            _end(process)
         self._innocent.clear()
         if taken:
             raise PromiseBroken(taken)
@@ -83,13 +84,17 @@ def _with_number(pid: int, deadline_s: float) -> subprocess.Popen[bytes]:
         tries += 1
         NEXT_PID.write_text(str(pid - 1))
         process = subprocess.Popen(
-            INNOCENT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+            INNOCENT, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
         )
         if process.pid == pid:
             return process
-        process.kill()
-        process.wait()
+        _end(process)
     raise NotFired(f"the number {pid} could not be had", subject=INNOCENT[0])
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.communicate()
 
 
 KINDS = {"pid-reuse": PidReuse}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from tierhost.drills.power_cut.calls import STRING_BYTES_MAX, TRACED, Unmodelled, parse
 from tierhost.drills.power_cut.disk import Disk
 from tierhost.drills.power_cut.following import follow
-from tierhost.drills.power_cut.operations import Made, Named, Said, Written
+from tierhost.drills.power_cut.operations import Made, Named, Written
 from tierhost.ipc.errors import Code, TierhostError
 
 if TYPE_CHECKING:
@@ -37,13 +37,6 @@ class Recording:
 
     begin: Disk
     operations: list[Operation]
-
-
-def first_words(recording: Recording, count: int) -> Recording:
-    """Return the part of a recording up to the so-manyth word of the program: less work, for those in a hurry."""
-    words = [at for at, one in enumerate(recording.operations) if isinstance(one, Said)]
-    end = words[count - 1] + 1 if count <= len(words) else len(recording.operations)
-    return Recording(recording.begin, recording.operations[:end])
 
 
 def record(program: Sequence[str], folder: Path) -> Recording:

@@ -19,12 +19,12 @@ AGAIN: Final = "what the start after the next one found"
 """The row that is there if a second start did not find what the first one did."""
 
 
-def restart(started: Subject, folder: Path) -> Rows:
+def restart(started: Subject, folder: Path, boot: str) -> Rows:
     """Start twice, as a machine does that is switched off again in good order: what was mended must stay mended."""
     try:
-        with started.live(folder, started.next_boot) as life:
+        with started.live(folder, boot) as life:
             first = life.rows()
-        with started.live(folder, started.next_boot) as life:
+        with started.live(folder, boot) as life:
             second = life.rows()
     except TierhostError as error:
         return {FAILED: str(error)}
@@ -32,9 +32,10 @@ def restart(started: Subject, folder: Path) -> Rows:
 
 
 def main(started: Subject) -> None:
-    """Answer each line, the path of a folder, with a line of JSON."""
+    """Answer each line, how many cuts there were and the path of a folder, with a line of JSON."""
     for line in sys.stdin:
-        rows = restart(started, Path(line.rstrip("\n")))
+        cuts, _, folder = line.rstrip("\n").partition(" ")
+        rows = restart(started, Path(folder), started.boot_after(int(cuts)))
         os.write(1, json.dumps(rows, sort_keys=True).encode() + b"\n")
 
 

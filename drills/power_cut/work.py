@@ -21,12 +21,15 @@ def say(word: str, number: int, **more: Any) -> None:
     os.write(STANDARD_OUTPUT, json.dumps({"said": word, "number": number, **more}).encode() + b"\n")
 
 
-def work(subject: Subject, folder: Path) -> None:
-    """Do everything a subject is made to do. "begun" is said before a change, "done" with all that must survive after it."""
+def work(subject: Subject, folder: Path, steps: int | None = None) -> None:
+    """Do everything a subject is made to do, or its first steps.
+
+    "begun" is said before a change, "done" with all that must survive after it.
+    """
     with ExitStack() as lives:
         life: Life = lives.enter_context(subject.live(folder, subjects.FIRST_BOOT))
         say("done", 0, title="started on an empty folder", rows=subject.survives(life.rows()))
-        for number, step in enumerate(subject.steps(), 1):
+        for number, step in enumerate(subject.steps()[:steps], 1):
             say("begun", number, title=step.title)
             if step.act is None:
                 lives.close()
@@ -34,7 +37,9 @@ def work(subject: Subject, folder: Path) -> None:
             else:
                 step.act(life)
             say("done", number, title=step.title, rows=subject.survives(life.rows()))
+        if subject.finish is not None:
+            subject.finish(life)
 
 
 if __name__ == "__main__":
-    work(subjects.subject(sys.argv[1]), Path(sys.argv[2]))
+    work(subjects.subject(sys.argv[1]), Path(sys.argv[2]), *map(int, sys.argv[3:]))

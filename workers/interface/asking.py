@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tierhost.workers.interface.flags import LIST_ACTIVE, LIST_INACTIVE, XML_INACTIVE, check_flags
+from tierhost.workers.interface.flags import LIST_ACTIVE, LIST_INACTIVE, XML_INACTIVE
 from tierhost.workers.interface.live_xml import live_xml
+from tierhost.workers.runtime.arguments import check_flags
 from tierhost.workers.runtime.contract import Code, DriverError, StateDriver, read
 
 if TYPE_CHECKING:

@@ -12,11 +12,11 @@ from tierhost.workers.interface import interface_xml, vigil
 from tierhost.workers.interface.asking import InterfaceQuestions
 from tierhost.workers.interface.backend import Links
 from tierhost.workers.interface.changing import Changing
-from tierhost.workers.interface.flags import check_flags
 from tierhost.workers.interface.life import INTERFACES
 from tierhost.workers.interface.registry import Interface, Interfaces
 from tierhost.workers.interface.restoring import InterfaceLife
 from tierhost.workers.interface.vigil import Vigil
+from tierhost.workers.runtime.arguments import check_flags
 from tierhost.workers.runtime.contract import Code, DriverError, InhibitCallback, InitResult, TierhostError, change, read
 from tierhost.workers.runtime.ending import End
 

@@ -8,19 +8,9 @@ from lxml import etree
 
 from tierhost.workers.network.base import NetworkBase
 from tierhost.workers.network.dnsmasq_config import parse_leases
-from tierhost.workers.network.flags import (
-    LIST_ACTIVE,
-    LIST_AUTOSTART,
-    LIST_FLAGS,
-    LIST_INACTIVE,
-    LIST_NO_AUTOSTART,
-    LIST_PERSISTENT,
-    LIST_TRANSIENT,
-    XML_INACTIVE,
-    check_flags,
-    check_text,
-)
+from tierhost.workers.network.flags import XML_INACTIVE
 from tierhost.workers.network.network_xml import describe
+from tierhost.workers.runtime.arguments import LIST_FLAGS, check_flags, check_text, is_listed
 from tierhost.workers.runtime.contract import Code, DriverError, read
 
 if TYPE_CHECKING:
@@ -125,11 +115,5 @@ def _shown(network: Network) -> dict[str, Any]:
 
 
 def _selected(network: Network, flags: int) -> bool:
-    """The filters come in pairs: no flag of a pair selects both, and pairs are and-ed."""
     persistent = network.defined is not None
-    pairs = (
-        (LIST_ACTIVE, LIST_INACTIVE, network.active),
-        (LIST_PERSISTENT, LIST_TRANSIENT, persistent),
-        (LIST_AUTOSTART, LIST_NO_AUTOSTART, network.autostart),
-    )
-    return all(not flags & (yes | no) or flags & (yes if is_so else no) for yes, no, is_so in pairs)
+    return is_listed(flags, active=network.active, persistent=persistent, autostart=network.autostart)

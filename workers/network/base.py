@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tierhost.workers.network.flags import check_text
 from tierhost.workers.network.links import free_bridge_name
 from tierhost.workers.network.network_life import NetworkLife
 from tierhost.workers.network.network_xml import completed, parse_network
@@ -12,6 +11,7 @@ from tierhost.workers.network.ports import Ports
 from tierhost.workers.network.restoring import Restoring
 from tierhost.workers.network.vigil import Vigil
 from tierhost.workers.network.workbench import Workbench
+from tierhost.workers.runtime.arguments import check_text
 from tierhost.workers.runtime.contract import StateDriver
 
 if TYPE_CHECKING:

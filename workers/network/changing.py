@@ -7,11 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tierhost.workers.network.base import NetworkBase
-from tierhost.workers.network.flags import AFFECT_CONFIG, AFFECT_LIVE, check_flags, check_text, check_whole
+from tierhost.workers.network.flags import AFFECT_CONFIG, AFFECT_LIVE
 from tierhost.workers.network.network_xml import parse_network
 from tierhost.workers.network.records import ACTIVE, NETWORKS, active_row, defined_row, update_of
 from tierhost.workers.network.registry import Network
 from tierhost.workers.network.updating import updated
+from tierhost.workers.runtime.arguments import check_flags, check_text, check_whole
 from tierhost.workers.runtime.contract import Code, DriverError, change
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tierhost.workers.network.asking import NetworkQuestions
 from tierhost.workers.network.backend import why_not
 from tierhost.workers.network.changing import NetworkChanges
-from tierhost.workers.network.flags import check_text
+from tierhost.workers.runtime.arguments import check_text
 from tierhost.workers.runtime.contract import Code, DriverError, InhibitCallback, InitResult, TierhostError, service
 
 if TYPE_CHECKING:

@@ -31,5 +31,8 @@ class Workbench:
         return max(0.0, calling.deadline_s() - time.monotonic())
 
     def deadline_s(self) -> float:
-        """By when an act must be done: as long as is usual, and never longer than whoever asked waits."""
-        return time.monotonic() + min(self.options.command_limit_s, self.left_s())
+        """By when an act must be done: as long as is usual, at most half of the time that whoever asked waits.
+
+        The rest is for taking it back, or, in initialize, for the other networks.
+        """
+        return time.monotonic() + min(self.options.command_limit_s, self.left_s() / 2)

@@ -7,9 +7,10 @@ from typing import Any
 from tierhost.workers.nwfilter.base import NwfilterBase
 from tierhost.workers.nwfilter.binder import LOCK
 from tierhost.workers.nwfilter.binding import PORT_DEV, parse_binding
-from tierhost.workers.nwfilter.flags import VALIDATE, check_flags
+from tierhost.workers.nwfilter.flags import VALIDATE
 from tierhost.workers.nwfilter.records import BINDINGS
 from tierhost.workers.nwfilter.state import Seen
+from tierhost.workers.runtime.arguments import check_flags
 from tierhost.workers.runtime.contract import Code, DriverError, change, read
 
 

@@ -8,9 +8,10 @@ from tierhost.workers.nwfilter.base import NwfilterBase
 from tierhost.workers.nwfilter.binder import LOCK
 from tierhost.workers.nwfilter.builtin import builtin_filters
 from tierhost.workers.nwfilter.filter_xml import Rule, parse_filter
-from tierhost.workers.nwfilter.flags import VALIDATE, check_flags
+from tierhost.workers.nwfilter.flags import VALIDATE
 from tierhost.workers.nwfilter.records import FILTERS
 from tierhost.workers.nwfilter.rules import lacking
+from tierhost.workers.runtime.arguments import check_flags
 from tierhost.workers.runtime.contract import Code, DriverError, TierhostError, change, read
 
 if TYPE_CHECKING:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from tierhost.workers.qemu.base import QemuBase, check_flags
+from tierhost.workers.qemu.base import QemuBase
 from tierhost.workers.qemu.editing import as_shown
 from tierhost.workers.qemu.expecting import MonitorSilent
 from tierhost.workers.qemu.plugging import no_disk
+from tierhost.workers.runtime.arguments import check_flags
 from tierhost.workers.runtime.contract import Code, DriverError, read
 
 if TYPE_CHECKING:

@@ -90,15 +90,6 @@ class QemuBase(StateDriver):
         return self.monitors.execute(uuid, command, arguments)
 
 
-def check_flags(flags: object, known: int) -> int:
-    """Refuse flags that mean something in libvirt and nothing here. Raises INVALID_ARG."""
-    if not isinstance(flags, int) or isinstance(flags, bool) or flags < 0:
-        raise DriverError(f"flags are {flags!r:.40}, expected a whole number", code=Code.INVALID_ARG)
-    if flags & ~known:
-        raise DriverError(f"unsupported flags (0x{flags & ~known:x})", code=Code.INVALID_ARG, hint=f"known here: 0x{known:x}")
-    return flags
-
-
 def check_text(text: object, what: str) -> str:
     """Refuse what is not text. Raises INVALID_ARG."""
     if not isinstance(text, str):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tierhost.workers.qemu.state import retry_s
 from tierhost.workers.runtime import calling
-from tierhost.workers.runtime.contract import Code, DriverError, TierhostError
+from tierhost.workers.runtime.contract import Code, DriverError, PeerAbsent, TierhostError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,6 +64,11 @@ class Cables:
             for number, card in cards:
                 supplies.taps[number] = self._plug(domain, card)
             yield
+        except PeerAbsent:
+            # Nobody was there to be asked for a first port: nothing is owed.
+            if not self.devices(domain.uuid):
+                self._note(domain.uuid, None)
+            raise
         finally:
             with self._changed:
                 self._starting[domain.uuid] -= 1
@@ -102,14 +107,17 @@ class Cables:
     def _row(self, uuid: str) -> dict[str, Any]:
         return self._run.get(PLUGGED, uuid) or {"devices": {}, "filtered": []}
 
-    def _note(self, uuid: str, row: dict[str, Any]) -> None:
+    def _note(self, uuid: str, row: dict[str, Any] | None) -> None:
         """Record it as nobody's call: the call in progress may be made again as long as no guest was started by it."""
         if self._run.get(PLUGGED, uuid) != row:
             copy_context().run(self._note_for_nobody, uuid, row)
 
-    def _note_for_nobody(self, uuid: str, row: dict[str, Any]) -> None:
+    def _note_for_nobody(self, uuid: str, row: dict[str, Any] | None) -> None:
         calling.CALL_ID.set(None)
-        self._run.put(PLUGGED, uuid, row)
+        if row is None:
+            self._run.delete(PLUGGED, uuid)
+        else:
+            self._run.put(PLUGGED, uuid, row)
 
     # Giving back.
 

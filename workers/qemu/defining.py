@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from tierhost.workers.qemu.base import QemuBase, check_flags, check_text
+from tierhost.workers.qemu.base import QemuBase, check_text
 from tierhost.workers.qemu.domain_xml import from_xml
 from tierhost.workers.qemu.forgetting import intend_removal, settle_removals
 from tierhost.workers.qemu.roster import DOMAINS
+from tierhost.workers.runtime.arguments import check_flags
 from tierhost.workers.runtime.contract import Code, DriverError, change
 from tierhost.workers.runtime.definitions import parse, validate
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from tierhost.workers.qemu.base import QemuBase, check_flags, check_text
+from tierhost.workers.qemu.base import QemuBase, check_text
 from tierhost.workers.qemu.disk_xml import disk_from_text
+from tierhost.workers.runtime.arguments import check_flags
 from tierhost.workers.runtime.contract import Code, DriverError, change
 
 if TYPE_CHECKING:

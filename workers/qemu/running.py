@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from tierhost.workers.qemu.base import QemuBase, check_flags, check_text
+from tierhost.workers.qemu.base import QemuBase, check_text
 from tierhost.workers.qemu.domain_xml import from_xml
 from tierhost.workers.qemu.roster import GUESTS
 from tierhost.workers.qemu.state import PAUSED, RUNNING, Condition
+from tierhost.workers.runtime.arguments import check_flags
 from tierhost.workers.runtime.contract import Code, DriverError, TierhostError, change
 
 if TYPE_CHECKING:

@@ -89,6 +89,11 @@ class Keyring(StateDriver):
         """List the keys by their public halves; `next` is that of a successor that is not used yet."""
         return [_shown(name, row) for name, row in sorted(self.context.persistent.all(KEYS).items())]
 
+    @read()
+    def remote_key_has_successor(self, name: str) -> bool:
+        """Say whether a key has a successor that is not used yet."""
+        return bool(self._key(name)["next"])
+
     def secret_of(self, name: str) -> str:
         """Return the secret half of a key, for a connection. Raises DriverError."""
         secret: str = self._key(name)["secret"]
@@ -153,6 +158,15 @@ class Keyring(StateDriver):
     def remote_allow_list(self) -> list[dict[str, Any]]:
         """List who may come in, and what each may call."""
         return [entry.row() for entry in self._entries()]
+
+    @read()
+    def remote_allow_lookup_by_name(self, name: str) -> dict[str, Any]:
+        """Show one entry of the list."""
+        named = state.checked_name(name, "key")
+        found = next((entry for entry in self._entries() if entry.name == named), None)
+        if found is None:
+            raise DriverError("there is no such entry", code=Code.INVALID_ARG, subject=f"key {named}")
+        return found.row()
 
     def read_guests(self) -> None:
         """Take the list as it is recorded."""

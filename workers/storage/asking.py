@@ -5,19 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Final
 
+from tierhost.workers.runtime.arguments import LIST_FLAGS, check_flags, is_listed
 from tierhost.workers.runtime.contract import Code, DriverError, TierhostError, read
 from tierhost.workers.storage.base import StorageBase
-from tierhost.workers.storage.flags import (
-    LIST_ACTIVE,
-    LIST_AUTOSTART,
-    LIST_FLAGS,
-    LIST_INACTIVE,
-    LIST_NO_AUTOSTART,
-    LIST_PERSISTENT,
-    LIST_TRANSIENT,
-    XML_INACTIVE,
-    check_flags,
-)
+from tierhost.workers.storage.flags import XML_INACTIVE
 from tierhost.workers.storage.pool_xml import describe_pool
 
 if TYPE_CHECKING:
@@ -125,11 +116,5 @@ def _shown(pool: Pool) -> dict[str, Any]:
 
 
 def _selected(pool: Pool, flags: int) -> bool:
-    """The filters come in pairs: no flag of a pair selects both, and pairs are and-ed."""
     persistent = pool.defined is not None
-    pairs = (
-        (LIST_ACTIVE, LIST_INACTIVE, pool.active),
-        (LIST_PERSISTENT, LIST_TRANSIENT, persistent),
-        (LIST_AUTOSTART, LIST_NO_AUTOSTART, pool.autostart),
-    )
-    return all(not flags & (yes | no) or flags & (yes if is_so else no) for yes, no, is_so in pairs)
+    return is_listed(flags, active=pool.active, persistent=persistent, autostart=pool.autostart)

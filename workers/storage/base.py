@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tierhost.workers.runtime.arguments import check_text
 from tierhost.workers.runtime.contract import StateDriver
 from tierhost.workers.storage.backend import backend_of
-from tierhost.workers.storage.flags import check_text
 from tierhost.workers.storage.pool_life import PoolLife
 from tierhost.workers.storage.pool_xml import PoolDefinition, parse_pool
 from tierhost.workers.storage.restoring import Restoring

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tierhost.workers.runtime.arguments import check_text
 from tierhost.workers.runtime.contract import Code, DriverError, InhibitCallback, InitResult, TierhostError, service
 from tierhost.workers.storage.asking import PoolQuestions
-from tierhost.workers.storage.flags import check_text
 from tierhost.workers.storage.holding import holder_of, listed_volumes, resolve_chain
 from tierhost.workers.storage.looking import volume_subject
 from tierhost.workers.storage.pools import PoolChanges

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from tierhost.workers.runtime.arguments import check_text
 from tierhost.workers.runtime.contract import Code, DriverError
-from tierhost.workers.storage.flags import check_text
 from tierhost.workers.storage.looking import BACKING_DEPTH_MAX
 from tierhost.workers.storage.occupancy import HOLDERS_MAX, VOLUMES_PER_HOLDER_MAX, Holder
 

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import threading
+import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from tierhost.workers.runtime import calling
+from tierhost.workers.runtime.contract import Code, DriverError
 from tierhost.workers.storage.backend import backend_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tierhost.workers.runtime.contract import Context
     from tierhost.workers.storage.backend import Link
     from tierhost.workers.storage.options import Options
@@ -15,12 +21,13 @@ if TYPE_CHECKING:
 
 
 class Links:
-    """Links by pool. Thread-safe; its lock is never held while anything waits."""
+    """Links by pool. Thread-safe; nobody but who wants the same link waits while one is made."""
 
     def __init__(self, context: Context, options: Options) -> None:
         self._context = context
         self._options = options
         self._lock = threading.Lock()
+        self._makers: dict[str, threading.Lock] = {}
         self._links: dict[str, tuple[PoolDefinition, Link]] = {}
 
     def reach(self, definition: PoolDefinition) -> None:
@@ -28,23 +35,37 @@ class Links:
 
         Asks the secret driver, so no lock may be held: neither a job's nor an act's. Raises what the secret driver says.
         """
-        if self.get(definition) is not None:
+        if self.get(definition) is not None or not backend_of(definition.type).remote:
             return
-        backend = backend_of(definition.type)
-        if not backend.remote:
-            return
+        with self._making(definition):
+            if self.get(definition) is None:
+                self._make(definition)
+
+    @contextmanager
+    def _making(self, definition: PoolDefinition) -> Iterator[None]:
+        """Have one caller make a pool's link; the others wait for it as long as they have time."""
+        with self._lock:
+            maker = self._makers.setdefault(definition.uuid, threading.Lock())
+        if not maker.acquire(timeout=max(0.0, calling.deadline_s() - time.monotonic())):
+            raise DriverError(
+                "its storage is still being connected", code=Code.OPERATION_TIMEOUT, subject=f"pool {definition.name}"
+            )
+        try:
+            yield
+        finally:
+            maker.release()
+
+    def _make(self, definition: PoolDefinition) -> None:
         auth = definition.source.auth
         key: bytes = b"" if auth is None else self._context.services.secret.get_value(**auth.query)
-        link = backend.connect(definition, key, self._options)
+        link = backend_of(definition.type).connect(definition, key, self._options)
         if link is None:
             return
         with self._lock:
-            surplus: Link | None = link
-            if self.get(definition) is None:  # else somebody was faster, and may be using his
-                surplus = self._links[definition.uuid][1] if definition.uuid in self._links else None
-                self._links[definition.uuid] = (definition, link)
-        if surplus is not None:
-            surplus.close()
+            old = self._links.get(definition.uuid)
+            self._links[definition.uuid] = (definition, link)
+        if old is not None:
+            old[1].close()
 
     def get(self, definition: PoolDefinition) -> Link | None:
         """Return the usable link that was made for this very definition, or None."""

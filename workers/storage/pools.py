@@ -6,9 +6,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from tierhost.workers.runtime.arguments import check_flags
 from tierhost.workers.runtime.contract import Code, DriverError, change
 from tierhost.workers.storage.base import StorageBase
-from tierhost.workers.storage.flags import BUILD_FLAGS, CREATE_FLAGS, CREATE_WITH_BUILD, check_flags
+from tierhost.workers.storage.flags import BUILD_FLAGS, CREATE_FLAGS, CREATE_WITH_BUILD
 from tierhost.workers.storage.looking import volume_names
 from tierhost.workers.storage.records import POOLS, defined_row
 from tierhost.workers.storage.registry import Pool

@@ -37,10 +37,13 @@ class RbdLink(RemoteLink):
         """Put into words what is refused before any image is looked at."""
         if error.errno in {errno.EACCES, errno.EKEYREJECTED, errno.EOPNOTSUPP}:
             self.refused = True
-            reason = {
-                errno.EACCES: f"{self.place} refuses user '{self._user}' with the key in its secret",
-                errno.EOPNOTSUPP: f"{self.place} wants CephX, and the pool has no <auth>",
-            }.get(error.errno or 0, "the value of its secret is no CephX key")
+            if not self._user:
+                # A cluster says so in one of two ways, by which of its daemons has the first word.
+                reason = f"{self.place} wants CephX, and the pool has no <auth>"
+            elif error.errno == errno.EACCES:
+                reason = f"{self.place} refuses user '{self._user}' with the key in its secret"
+            else:
+                reason = "the value of its secret is no CephX key"
             hint = f"set the right one: ceph auth print-key client.{self._user}" if self._user else "add <auth type='ceph' ...>"
             return DriverError(reason, code=Code.AUTH_FAILED, hint=hint)
         if error.errno == errno.ESHUTDOWN:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from tierhost.workers.runtime.arguments import check_flags, check_text, check_whole
 from tierhost.workers.runtime.contract import Code, DriverError, read
 from tierhost.workers.storage.base import StorageBase
-from tierhost.workers.storage.flags import check_flags, check_text, check_whole
 from tierhost.workers.storage.looking import volume_names, volume_subject
 from tierhost.workers.storage.volume_backend import PIECE_BYTES
 from tierhost.workers.storage.volume_xml import CAPACITY_MAX, describe_volume

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from tierhost.workers.runtime.arguments import check_flags, check_text, check_whole
 from tierhost.workers.runtime.contract import Code, DriverError, change
 from tierhost.workers.storage.base import StorageBase
 from tierhost.workers.storage.flags import (
@@ -13,9 +14,6 @@ from tierhost.workers.storage.flags import (
     VOL_RESIZE_ALLOCATE,
     VOL_RESIZE_DELTA,
     VOL_RESIZE_SHRINK,
-    check_flags,
-    check_text,
-    check_whole,
 )
 from tierhost.workers.storage.looking import volume_subject
 from tierhost.workers.storage.volume_backend import PIECE_BYTES, Making, Original

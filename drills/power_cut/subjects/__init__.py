@@ -20,7 +20,7 @@ TROUBLE: Final = "what is out of order"
 
 FIRST_BOOT: Final = "boot 1"
 NEXT_BOOT: Final = "boot 2"
-NAMES: Final = ("store", "run-store", "run-store-next-boot", "secret", "storage")
+NAMES: Final = ("store", "run-store", "run-store-next-boot", "secret", "storage", "qemu")
 
 
 class NoSubject(TierhostError):
@@ -57,6 +57,12 @@ class Subject:
     steps: Callable[[], list[Step]]
     next_boot: str = NEXT_BOOT
     survives: Callable[[Rows], Rows] = dict
+    finish: Callable[[Any], object] | None = None
+    """Ends what would outlive the program that is recorded."""
+
+    def boot_after(self, cuts: int) -> str:
+        """Return the boot after so many cuts, each of which makes a new one where the first does."""
+        return self.next_boot if self.next_boot == FIRST_BOOT or cuts == 1 else f"boot {cuts + 1}"
 
 
 def subject(name: str) -> Subject:
@@ -73,4 +79,8 @@ def subject(name: str) -> Subject:
         from tierhost.drills.power_cut.subjects import storage  # noqa: PLC0415
 
         return storage.STORAGE
+    if name == "qemu":
+        from tierhost.drills.power_cut.subjects import qemu  # noqa: PLC0415
+
+        return qemu.QEMU
     raise NoSubject(f"there is no subject {name!r}", hint=f"the subjects are {', '.join(NAMES)}")

@@ -11,17 +11,24 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tierhost.drills.power_cut.operations import ROOT, Made, Named, Renamed, Said, Synced, Written, without_syncs
-from tierhost.drills.power_cut.recording import NotRecorded, Recording, first_words, lay_out, read_disk, record
+from tierhost.drills.power_cut.recording import NotRecorded, Recording, lay_out, read_disk, record
 from tierhost.drills.power_cut.subjects import NAMES, NoSubject, subject
 from tierhost.drills.power_cut.trying import Bench, bench
+from tierhost.workers.qemu.backend import is_installed
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
 
-SAMPLES = {"store": 60, "run-store": 500, "run-store-next-boot": 500, "secret": 60, "storage": 60}
+SAMPLES = {"store": 60, "run-store": 500, "run-store-next-boot": 500, "secret": 60, "storage": 60, "qemu": 40}
 """Each so-manyth cut; what a subject said is always cut after."""
+
+STEPS = {"qemu": 3}
+"""So many of a subject's changes: each guest that is started costs seconds under strace."""
+
+AGAIN = 1
+"""So many restarts are cut in their turn."""
 
 PROGRAM = """
 import os, sys
@@ -59,16 +66,20 @@ def test_a_disk_that_is_laid_out_is_read_as_the_same(tmp_path: Path) -> None:
     assert read_disk(tmp_path / "two").digest() == disk.digest()
 
 
+needs_qemu = pytest.mark.skipif(not is_installed(), reason="no QEMU is installed: install the package qemu-system-x86")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=needs_qemu if name == "qemu" else ()) for name in NAMES])
 def test_nothing_acknowledged_is_lost_and_nothing_torn(name: str) -> None:
     with bench(subject(name)) as place:
-        recording = place.record()
-        count = place.try_all(recording, every=SAMPLES[name])
+        recording = place.record(STEPS.get(name))
+        count = place.try_all(recording, every=SAMPLES[name], again=AGAIN)
     assert [found.told() for found in count.found] == []
     assert (count.lost, count.torn) == (0, 0)
-    assert count.states > 50
-    assert count.steps == len(subject(name).steps())
+    assert count.states > (10 if name in STEPS else 50)
+    assert (count.recoveries, count.again > 0) == (AGAIN, True)
+    assert count.steps == STEPS.get(name, len(subject(name).steps()))
 
 
 def is_convicted(place: Bench, planted: Recording) -> bool:
@@ -80,7 +91,7 @@ def is_convicted(place: Bench, planted: Recording) -> bool:
 @pytest.mark.parametrize("name", ["store", "storage"])
 def test_planted_bug_a_program_that_does_not_sync_is_convicted(name: str) -> None:
     with bench(subject(name)) as place:
-        begin = first_words(place.record(), 5)
+        begin = place.record(2)
         assert is_convicted(place, Recording(begin.begin, without_syncs(begin.operations)))
         # the name of the driver's own folder: nobody syncs for it, and everything in it hangs in the air
         assert is_convicted(place, Recording(begin.begin, without_syncs(begin.operations, frozenset({ROOT}))))
@@ -89,7 +100,21 @@ def test_planted_bug_a_program_that_does_not_sync_is_convicted(name: str) -> Non
 
 @pytest.mark.slow
 def test_the_command_prints_what_it_tried_and_its_verdict_is_its_exit_code() -> None:
-    argv = [sys.executable, "-m", "tierhost.drills", "power-cut", "secret", "--every", "5", "--steps", "1", "--format", "json"]
+    argv = [
+        sys.executable,
+        "-m",
+        "tierhost.drills",
+        "power-cut",
+        "secret",
+        "--every",
+        "5",
+        "--steps",
+        "1",
+        "--sample",
+        "1",
+        "--format",
+        "json",
+    ]
     held = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=True)
     summary = json.loads(held.stdout)["summary"]
     assert summary["verdict"] == "HELD"

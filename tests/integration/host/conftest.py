@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 PATIENCE_S = 20.0
+FEW = 'built_in = ["secret", "storage", "qemu"]\n'
 
 
 def until(condition: Callable[[], Any], what: str, patience_s: float = PATIENCE_S) -> Any:
@@ -50,7 +51,11 @@ class Site:
         return Root.under(self.folder)
 
     def start(self, *drivers: type, options: tuple[str, ...] = ()) -> launch.Running:
-        """Start a host (again) with these driver classes."""
+        """Start a host (again) with these driver classes, beside a few of the built-in ones unless a configuration is named."""
+        if "--config" not in options:
+            config = self.folder / "few.toml"
+            config.write_text(FEW)
+            options = (*options, "--config", str(config))
         self.running = launch.start(self.root, self.folder, drivers=drivers, options=options)
         return self.running
 

@@ -88,14 +88,11 @@ PLUG = call("create_port", "lab", UUID, MAC, "web", by="qemu")
 SCENES = {
     "define": Scene(DEFINE, is_off),
     "create": Scene(CREATE, is_on, DEFINE),
-    "create-xml": Scene(call("network_create_xml", xml()), is_on),
-    "destroy": Scene(call("network_destroy", "lab"), is_off, DEFINE, CREATE),
     "destroy-transient": Scene(call("network_destroy", "lab"), is_unknown, call("network_create_xml", xml())),
     "undefine": Scene(call("network_undefine", "lab"), is_unknown, DEFINE),
     "update": Scene(call("network_update", "lab", ADD, DHCP_HOST, -1, HOST, BOTH), is_updated, DEFINE, CREATE),
     "create-port": Scene(PLUG, has_ports(1), DEFINE, CREATE),
     "release-ports": Scene(call("release_ports", UUID, by="qemu"), has_ports(0), DEFINE, CREATE, PLUG),
-    "port-delete": Scene(call("network_port_delete", "lab", "vnet0"), has_ports(0), DEFINE, CREATE, PLUG),
 }
 
 

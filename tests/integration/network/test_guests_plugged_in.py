@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.integration.network.lives import UUID, link, servers, xml
-from tests.integration.network.places import need, run
+from tests.integration.network.places import Place, need, run
 from tests.waiting import until
 from tierhost.drills.sweeping import sweep
 from tierhost.host import launch
@@ -22,9 +22,7 @@ from tierhost.ipc.errors import Code, TierhostError
 from tierhost.ipc.paths import Root
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from tests.integration.network.places import Guest, Place
+    from collections.abc import Iterator
 
 pytestmark = pytest.mark.slow
 
@@ -71,6 +69,16 @@ class Hosted:
             what = f"{driver} is ready in its next life"
             client.wait_until(lambda: row()["phase"] == "READY" and row()["incarnation"] > before["incarnation"], what)
 
+    def clear(self) -> None:
+        """Take everything away that a test may have left."""
+        for row in self.call("qemu.domain_list"):
+            self.call("qemu.domain_destroy" if row["id"] >= 0 else "qemu.domain_undefine", row["name"])
+        until(lambda: self.ports() == [], "all ports are given back")
+        for row in self.call("network.network_list"):
+            if row["state"] == "active":
+                self.call("network.network_destroy", row["name"])
+            self.call("network.network_undefine", row["name"])
+
     def leases(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.call("network.network_get_dhcp_leases", "lab")
         return found
@@ -79,27 +87,39 @@ class Hosted:
         return [row["device"] for row in self.call("network.network_list_all_ports", "lab")]
 
 
-@pytest.fixture
-def hosted(place: Place) -> Iterator[Hosted]:
-    """A host that is up, with the network `lab` active on it."""
+@pytest.fixture(scope="module")
+def host() -> Iterator[Hosted]:
+    """One host for all tests, in a namespace of its own."""
     need("nft", "dnsmasq")
     if shutil.which("qemu-system-x86_64") is None:
         pytest.skip("no QEMU is installed (Debian: qemu-system-x86)")
     folder = Path(tempfile.mkdtemp(prefix="thn", dir="/tmp"))
-    made = Hosted(folder, place)
+    made = Hosted(folder, Place())
     try:
-        made.start()
-        made.call("network.network_define_xml", xml())
-        made.call("network.network_create", "lab")
+        with made.place.entered():
+            made.start()
         yield made
     finally:
         sweep(folder)
-        for host in made.hosts:
-            host.process.wait(PATIENCE_S)
+        for running in made.hosts:
+            running.process.wait(PATIENCE_S)
+        made.place.close()
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def test_a_guest_gets_its_address_and_keeps_it_whoever_is_killed(hosted: Hosted, guest: Callable[[], Guest]) -> None:
+@pytest.fixture
+def hosted(host: Hosted) -> Iterator[Hosted]:
+    """The host with the network `lab` active on it, and nothing else; and so again after the test."""
+    with host.place.entered():
+        host.call("network.network_define_xml", xml())
+        host.call("network.network_create", "lab")
+        try:
+            yield host
+        finally:
+            host.clear()
+
+
+def test_a_guest_gets_its_address_and_keeps_it_whoever_is_killed(hosted: Hosted) -> None:
     if not (NETWORK_ROMS / "pxe-e1000.rom").exists():
         pytest.skip("the package ipxe-qemu is not installed")
     hosted.call("qemu.domain_define_xml", guest_xml())
@@ -122,8 +142,6 @@ def test_a_guest_gets_its_address_and_keeps_it_whoever_is_killed(hosted: Hosted,
     hosted.call("qemu.domain_destroy", "web")
     assert hosted.ports() == []
     assert link(device) is None
-    hosted.call("network.network_destroy", "lab")
-    assert (link("thbr0"), servers(hosted.place)) == (None, [])
 
 
 def test_a_guest_that_ended_while_nobody_watched_gives_its_port_back(hosted: Hosted) -> None:

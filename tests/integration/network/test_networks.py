@@ -102,6 +102,39 @@ def test_a_routed_guest_is_known_outside_by_its_own_address(site: Site, guest: C
         assert world.reaches("192.168.150.20")
 
 
+EVERYTHING = """
+<network><name>lab</name><forward mode='nat'><nat ipv6='yes'><address start='10.99.0.5' end='10.99.0.6'/>
+<port start='2000' end='3000'/></nat></forward><bridge name='thbr0' stp='off'/><mtu size='1400'/>
+<domain name='lab' localOnly='yes'/><port isolated='yes'/><dns forwardPlainNames='no'><forwarder addr='9.9.9.9'/>
+<forwarder domain='corp' addr='10.0.0.1'/><txt name='a.lab' value='hello world'/>
+<srv service='ldap' protocol='tcp' domain='lab' target='db.lab' port='389'/></dns>
+<ip address='192.168.150.1' prefix='24'><tftp root='/tmp'/><dhcp><range start='192.168.150.2' end='192.168.150.9'/>
+<host mac='52:54:00:00:77:00' name='g0' ip='192.168.150.5'><lease expiry='5' unit='minutes'/></host>
+<bootp file='a.0' server='192.168.150.1'/></dhcp></ip>
+<ip family='ipv6' address='fd00:77::1' prefix='64'><dhcp><range start='fd00:77::10' end='fd00:77::ff'/>
+<host id='00:01:00:01:aa:bb' name='six1' ip='fd00:77::5'/><host name='six2' ip='fd00:77::6'/></dhcp></ip>
+<route address='10.9.0.0' prefix='16' gateway='192.168.150.2'/>
+<route family='ipv6' address='fd00:99::' prefix='64' gateway='fd00:77::2'/></network>"""
+
+
+def test_kernel_and_dnsmasq_take_all_that_a_network_can_ask_for(site: Site) -> None:
+    need("nft", "dnsmasq")
+    with site.life() as life:
+        assert life.call("network_create_xml", EVERYTHING)["unread"] == []
+        assert len(servers(site.place)) == 1
+        assert "fd00:99::/64 via fd00:77::2" in run("ip", "-6", "route").stdout
+        rules = run("nft", "list", "ruleset").stdout
+        assert "snat ip to 10.99.0.5-10.99.0.6:2000-3000" in rules
+        assert "ip6 saddr fd00:77::/64 ip6 daddr != fd00:77::/64 masquerade" in rules
+        port = life.call("create_port", "lab", UUID, "52:54:00:00:00:01", by="qemu")
+        made = link(port["device"])
+        assert made is not None
+        assert (made["mtu"], made["linkinfo"]["info_slave_data"]["isolated"]) == (1400, True)
+        life.call("release_port", port["port"], by="qemu")
+        life.call("network_destroy", "lab")
+    assert (link("thbr0"), tables(), servers(site.place), site.host.degraded) == (None, [], [], {})
+
+
 def test_names_of_the_definition_are_answered(site: Site, guest: Callable[[], Guest]) -> None:
     need("nft", "dnsmasq")
     one = guest()

@@ -12,6 +12,7 @@ import pytest
 
 from tests.integration.storage.ceph_pools import envoys, secrets
 from tests.integration.storage.lives import Site
+from tests.integration.storage.loops import loop_device
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +38,14 @@ def site() -> Iterator[Site]:
 def vault(site: Site, ceph: Cluster) -> Iterator[Site]:
     """A site with the cluster's secrets; no image is left in the cluster afterwards."""
     site.secrets.update(secrets(ceph))
-    site.options["remote_limit_s"] = 2.0
+    site.options["remote_limit_s"] = 20.0  # the machine may be busy
     yield site
     ceph.clear()
     assert envoys() == []
+
+
+@pytest.fixture
+def disk(site: Site) -> Iterator[str]:
+    """A loop device over an image of the site's; its partitions and itself are gone afterwards."""
+    with loop_device(site) as device:
+        yield device

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import random
-import shutil
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,57 +12,17 @@ import pytest
 from tests.integration.storage.ceph_pools import volume
 from tests.integration.storage.images import LIMIT_S, MOUNT, UMOUNT, run
 from tests.integration.storage.lives import Site, within
-from tests.waiting import until
-from tierhost.workers.runtime.commands import SYSTEM_PATHS
+from tests.integration.storage.loops import DISK_BYTES
 from tierhost.workers.runtime.contract import Code, DriverError
 from tierhost.workers.storage import disk_volumes
-from tierhost.workers.storage.partitions import known_partitions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from tests.integration.storage.lives import Life
 
-DISK_BYTES = 64 << 20
 OVERWRITE, NO_OVERWRITE = 8, 4
-LOOP_CTL_ADD, LOOP_CTL_REMOVE = 0x4C80, 0x4C81
 MB = 1 << 20
-
-
-@pytest.fixture
-def disk(site: Site) -> Iterator[str]:
-    """A loop device over an image of the site's; its partitions and itself are gone afterwards."""
-    if os.geteuid() != 0:
-        pytest.skip("only root may make loop devices")
-    for program, package in (("parted", "parted"), ("partx", "util-linux"), ("losetup", "mount")):
-        if shutil.which(program, path=SYSTEM_PATHS) is None:
-            pytest.skip(f"{program} is not installed (Debian: {package})")
-    with (site.folder / "disk.img").open("wb") as image:
-        image.truncate(DISK_BYTES)
-    # A number of its own: nobody who looks for a free loop device gets it while it is detached for a moment.
-    number = random.SystemRandom().randrange(10_000, 1 << 20)
-    control = os.open("/dev/loop-control", os.O_RDWR | os.O_CLOEXEC)
-    try:
-        fcntl.ioctl(control, LOOP_CTL_ADD, number)
-        device = f"/dev/loop{number}"
-        try:
-            run("/sbin/losetup", device, site.folder / "disk.img")
-            yield device
-        finally:
-            for part in known_partitions(device).values():
-                run("delpart", device, part)
-            subprocess.run(["/sbin/losetup", "--detach", device], check=False, timeout=LIMIT_S, capture_output=True)
-            until(lambda: _removed(control, number), "the loop device is gone")
-    finally:
-        os.close(control)
-
-
-def _removed(control: int, number: int) -> bool:
-    try:
-        fcntl.ioctl(control, LOOP_CTL_REMOVE, number)
-    except OSError:
-        return False  # it is let go of in a moment
-    return True
 
 
 def pool(disk: str, kind: str = "gpt", name: str = "disk") -> str:

@@ -151,3 +151,13 @@ def test_a_drill_is_found_by_its_name_or_its_path() -> None:
 def test_a_file_that_is_too_large_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drill_file, "FILE_BYTES_MAX", 10)
     assert mistakes(tmp_path, "title = 'long enough'")[0].startswith("1: the file has 21 bytes")
+
+
+def test_what_only_the_tables_know_is_told_beside_what_the_schema_knows(tmp_path: Path) -> None:
+    faults = "[[faults]]\nkind = 'kil'\ntarget = 'storage'\nat = 'noon'\n[[faults]]\nkind = 7\ntarget = 'storage'\nat = 't+1s'\n"
+    told = mistakes(tmp_path, f"title = 't'\nsite = 'nowhere'\nasks = 3\n{faults}")
+    assert [line for line in told if "'nowhere' is no site" in line and line.startswith("2: site: ")]
+    assert [line for line in told if line.startswith("5: faults[1].kind: no such fault")]
+    assert [line for line in told if line.startswith("7: faults[1].at: ")]
+    assert [line for line in told if line.startswith("9: faults[2].kind: ") and "no such fault" not in line]
+    assert [line for line in told if "proves" in line]

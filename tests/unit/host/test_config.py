@@ -103,7 +103,7 @@ def test_every_number_of_the_policy_has_a_key() -> None:
 @pytest.mark.parametrize(
     ("text", "place"),
     [
-        ("spare = 2", "t.toml:1: spare: unknown key (known: tiers, spares, "),
+        ("spare = 2", "t.toml:1: spare: unknown key (known: tiers, built_in, spares, "),
         ("\n\n[restart]\nfirst_s = 1\n", "t.toml:4: restart.first_s: unknown key (known: intensity_max, "),
         ("[liveness]\ngreet_s = 1", "t.toml:2: liveness.greet_s: unknown key (known: patience_stopped_s, patience_s)"),
         ("[drivers.qemu]\n# a word\nwarmth = true", "t.toml:3: drivers.qemu.warmth: unknown key (known: enabled, "),

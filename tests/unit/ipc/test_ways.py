@@ -104,6 +104,7 @@ def test_the_second_of_two_keys_is_tried_when_the_first_does_not_fit(lines: Line
 @pytest.mark.parametrize(
     ("secret", "server", "words"),
     [(new_pair()[1], THEIRS[0], "allow list"), (OURS[1], new_pair()[0], "not the one we expect")],
+    ids=["of an unknown caller", "of another server"],
 )
 def test_a_key_that_does_not_fit_is_a_refusal(lines: Lines, keeper: Doorkeeper, secret: str, server: str, words: str) -> None:
     with pytest.raises(AccessDenied, match=words) as caught:

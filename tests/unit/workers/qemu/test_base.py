@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tierhost.workers.qemu.base import check_flags, check_text
+from tierhost.workers.qemu.base import check_text
+from tierhost.workers.runtime.arguments import check_flags
 from tierhost.workers.runtime.contract import Code, DriverError
 
 

@@ -15,7 +15,7 @@ from tierhost.workers.qemu.backend import Supplies
 from tierhost.workers.qemu.cables import PLUGGED, Cables
 from tierhost.workers.qemu.driver import QemuDriver
 from tierhost.workers.runtime import calling
-from tierhost.workers.runtime.contract import DriverError
+from tierhost.workers.runtime.contract import DriverError, PeerAbsent
 from tierhost.workers.runtime.testing import FakeHost, make_context
 
 if TYPE_CHECKING:
@@ -134,6 +134,15 @@ def test_what_the_network_driver_does_not_hear_is_said_again(bench: Bench) -> No
     bench.network.down = False
     bench.later()
     assert bench.context.run.all(PLUGGED) == {}
+
+
+def test_where_there_is_no_network_driver_nothing_is_owed(tmp_path: Path) -> None:
+    host = FakeHost()
+    with make_context(QemuDriver, tmp_path, host=host) as context:
+        cables = Cables(cast("Roster", SimpleNamespace(context=context, guests={})))
+        with pytest.raises(PeerAbsent), cables.plugged(GUEST, Supplies()):
+            pass
+        assert (context.run.all(PLUGGED), host.put_off) == ({}, [])
 
 
 def test_an_error_of_the_network_driver_is_told_under_the_cards_name(bench: Bench) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -98,6 +99,15 @@ def test_another_definition_of_the_pool_has_another_link(links: Links, remote: F
     links.reach(other)
     assert remote.made[0].closed
     assert links.get(other) is remote.made[1]
+
+
+def test_of_many_who_want_the_same_link_one_makes_it(links: Links, remote: FakeRemote) -> None:
+    threads = [threading.Thread(target=links.reach, args=(POOL,)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(remote.made) == 1
 
 
 def test_links_are_dropped_and_closed(links: Links, remote: FakeRemote) -> None:

@@ -1,11 +1,11 @@
-"""What callers send as flags and numbers."""
+"""Arguments of calls: flags, text and numbers that make no sense are refused before anything is done."""
 
 from __future__ import annotations
 
 import pytest
 
+from tierhost.workers.runtime.arguments import check_flags, check_text, check_whole
 from tierhost.workers.runtime.contract import Code, DriverError
-from tierhost.workers.storage.flags import check_flags, check_text, check_whole
 
 
 def test_known_flags_pass() -> None:
@@ -15,7 +15,7 @@ def test_known_flags_pass() -> None:
 
 @pytest.mark.parametrize("flags", [8, -1, True, "1", None, 1.0, [1]])
 def test_other_flags_are_refused(flags: object) -> None:
-    with pytest.raises(DriverError, match="flags are") as caught:
+    with pytest.raises(DriverError, match="flags") as caught:
         check_flags(flags, 7)
     assert caught.value.code is Code.INVALID_ARG
 
