@@ -95,7 +95,7 @@ class NetworkDriver(NetworkChanges, NetworkQuestions):
         if row is not None:
             self._release(row)
 
-    @service()
+    @service(changes=True)
     def release_ports(self, owner: str) -> dict[str, Any]:
         """Unplug every card of a guest of the calling driver: it is gone. Returns the devices that went."""
         check_text(owner, "the owner")
