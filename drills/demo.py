@@ -27,7 +27,6 @@ from tierhost.ipc.paths import Root
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-GONE_LIMIT_S: Final = 5.0
 LOOK_AGAIN_S: Final = 0.01
 QUESTIONS: Final = {
     "secret": "secret.secret_list",
