@@ -48,8 +48,8 @@ def judge_drill(history: History, drill: Drill) -> Finding:
     if not meant:
         struck = {strike.target for strike in fired}
         there = {str(row["name"]) for look in history.looks for row in look.status.get("drivers", ())}
-        if EVERYTHING & struck or (there and there <= struck | set(drill.radius.drivers)):
-            return Finding(NAME, Verdict.HELD, "everything was struck, or may suffer: nobody was left to be isolated from it")
+        if EVERYTHING & struck or (there and there <= struck):
+            return Finding(NAME, Verdict.HELD, "everything was struck: nobody was left to be isolated from it")
         return Finding(NAME, Verdict.UNKNOWN, "nobody called a driver that was not struck")
     control = history.control or [call for call in history.calls if call.end_s is not None and call.end_s < first_s]
     broken = [*_failed(meant, history.began_s), *_slowed(meant, control, history.began_s)]

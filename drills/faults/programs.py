@@ -34,7 +34,8 @@ SHOWN_WITHIN_S: Final = 30.0
 GONE_WITHIN_S: Final = 5.0
 LOOK_AGAIN_S: Final = 0.01
 READY: Final = "READY"
-OWN_OPTIONS: Final = frozenset({"program", "limit_s", "until", "serves", "fresh"})
+EVERYTHING: Final = "everything"
+OWN_OPTIONS: Final = frozenset({"program", "limit_s", "until", "serves", "driver"})
 """What is for us; the rest is for the program."""
 
 VERBS: Final = frozenset(verb.removeprefix("state_") for verb in VERB_LIMITS_S)
@@ -46,8 +47,8 @@ class Program(Leashed):
     `until`: the phase, as QUARANTINED, to which the host must bring the driver for it. `serves`: another driver, which must
     get READY all the same, while the program is there.
 
-    The host and the driver's worker are killed, and a host starts whose driver is the program; other workers live on, unless
-    `fresh`: then all are killed, and every tier comes up anew.
+    The host and the driver's worker are killed, and a host starts whose driver is the program; other workers live on. If the
+    target is "everything", and `driver` says whose place it takes, all are killed, and every tier comes up anew.
     """
 
     kind = "program"
@@ -58,7 +59,11 @@ class Program(Leashed):
         self.more = {name: value for name, value in options.items() if name not in OWN_OPTIONS}
         self.until = text(self.kind, options, "until", "")
         self.serves = text(self.kind, options, "serves", "")
-        self.fresh = options.get("fresh", False) is True
+        self.victim = "" if whom == EVERYTHING else whom
+        if whom == EVERYTHING:
+            self.whom = text(self.kind, options, "driver", "")
+            if not self.whom:
+                raise BadPlan("the option 'driver' must say whose place the program takes", subject=f"program {self.way}")
         folders.check(self.way, self.more)
         limit_s = number(self.kind, options, "limit_s", 0, 0, 3600)
         verb = str(self.more.get("verb", "state_initialize")).removeprefix("state_")
@@ -82,7 +87,7 @@ class Program(Leashed):
     def act(self, arguments: Mapping[str, Any]) -> str:
         """Deploy it, and wait until it has told that it is there (`at_once`: until it has misbehaved)."""
         folder = folders.replace(Path(arguments["programs"]), self.whom, self.way, self.more, self.limits_s)
-        end_host(Path(arguments["folder"]), "" if self.fresh else self.whom)
+        end_host(Path(arguments["folder"]), self.victim)
         start_host(Path(arguments["folder"]), [sys.executable, "-m", LAUNCHER, arguments["programs"], *arguments["argv"]])
         lines = _wait(lambda: self._lines(folder), f"the program {self.way} has done nothing yet", self.whom)
         for driver, phase in ((self.whom, self.until), (self.serves, READY if self.serves else "")):

@@ -99,7 +99,8 @@ class Monitors:
             # While another client is connected we are queued by the kernel and not greeted: hence the limit.
             client = await asyncio.wait_for(self._greeted(uuid, hear), limit_s)
         except (TimeoutError, OSError, QMPError) as error:
-            reason = f"its monitor does not answer ({_cause(error)})"
+            said = "does not greet" if isinstance(error, TimeoutError) else f"does not answer ({_cause(error)})"
+            reason = f"its monitor {said}"
             raise MonitorSilent(reason, subject=f"guest {uuid}", hint="its process is left alone; it is tried again") from None
         self._clients[uuid] = (client, self._loop.create_task(self._mind(uuid, client)))
         who: Any = await self._execute(uuid, "query-uuid", None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import signal
 import subprocess
 import time
@@ -84,7 +83,7 @@ def test_a_stopped_qemu_does_not_hold_up_a_restart_and_can_be_destroyed(site: Si
     os.kill(pid, signal.SIGSTOP)
     again = site.live()
     assert again.pid("web") == pid
-    assert re.search("does not (greet|answer)", again.degraded["guest web"])
+    assert "does not greet" in again.degraded["guest web"]
     again.driver.domain_destroy("web")
     assert site.processes() == {}
 

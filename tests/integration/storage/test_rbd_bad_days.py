@@ -111,7 +111,7 @@ def test_a_name_that_somebody_else_took_is_left_alone(vault: Site, ceph: Cluster
 def test_a_cluster_that_hangs_is_reported_in_time_costs_nobody_else_anything_and_is_back_when_it_is(
     vault: Site, ceph: Cluster
 ) -> None:
-    vault.options["remote_limit_s"] = LIMIT_S
+    vault.options["remote_limit_s"] = 2 * LIMIT_S
     with vault.life() as life:
         driver = life.driver
         start(life, ceph)
@@ -123,6 +123,7 @@ def test_a_cluster_that_hangs_is_reported_in_time_costs_nobody_else_anything_and
             asker.start()
             driver.storage_vol_create_xml("files", volume("disk"))
             assert driver.storage_pool_get_info("files")["state"] == "running"
+            assert asker.is_alive()  # and still waiting
             asker.join(10.0)
             with within(0.9), pytest.raises(DriverError, match="does not answer"):
                 driver.storage_vol_list("vault")  # once it is known, nobody waits for it again
