@@ -128,7 +128,7 @@ class Demo:
         with self._client() as anew:
             now = anew.host("status")
             again_s = time.monotonic() - since_s
-            pids = [{row["name"]: row["pid"] for row in status["drivers"]} for status in (before, now)]
+            pids = [{row["name"]: row["pid"] for row in status["drivers"] if row["pid"]} for status in (before, now)]
             kept = sum(1 for name, pid in pids[0].items() if pids[1].get(name) == pid)
             traffic.wait_answers(QUIET_CALLS, "", BACK_LIMIT_S)
             hosts = [status["host"]["pid"] for status in (before, now)]

@@ -55,7 +55,8 @@ def _show(shown: Mapping[str, Any], how: str) -> None:
 
 def troubles(shown: Mapping[str, Any]) -> list[str]:
     """Say in full what a table cell cuts off, and what belongs to no driver."""
-    lines = [f"last error: {row['name']}: {row['last_error']}" for row in shown["drivers"] if row["last_error"]]
+    lines = [f"skipped: {row['name']}: {row['reason']}" for row in shown["drivers"] if row["phase"] == "SKIPPED"]
+    lines += [f"last error: {row['name']}: {row['last_error']}" for row in shown["drivers"] if row["last_error"]]
     lines += [
         f"degraded: {row['name']}: {subject}: {reason}" for row in shown["drivers"] for subject, reason in row["degraded"].items()
     ]

@@ -76,6 +76,7 @@ class DriverView:
     name: str
     tier: str
     phase: str
+    reason: str
     incarnation: int
     restarts: int
     since_s: float
@@ -89,6 +90,7 @@ def view(track: Track) -> DriverView:
         track.name,
         track.spec.tier,
         track.phase.name,
+        track.reason,
         track.incarnation,
         track.restarts,
         track.since_s,

@@ -44,6 +44,7 @@ def drivers(core: Supervisor, bodies: Bodies, reported: Mapping[str, Reported]) 
                 "name": view.name,
                 "tier": view.tier,
                 "phase": view.phase,
+                "reason": view.reason,
                 "pid": body.pid if alive and body else 0,
                 "incarnation": view.incarnation,
                 "restarts": view.restarts,

@@ -37,7 +37,7 @@ def test_a_program_gets_everything(up: Shell) -> None:
     whole = json.loads(up.run("status", "--format", "json").out)
     assert whole["host"]["state"] == "ready"
     assert [tier["name"] for tier in whole["tiers"]] == ["libvirt", "hypervisor"]
-    wanted = "name tier phase pid incarnation restarts since_s last_error objects degraded required"
+    wanted = "name tier phase reason pid incarnation restarts since_s last_error objects degraded required"
     assert all(set(driver) == set(wanted.split()) for driver in whole["drivers"])
 
 

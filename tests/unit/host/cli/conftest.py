@@ -96,11 +96,12 @@ def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
 
 @pytest.fixture
 def status() -> dict[str, Any]:
-    """A whole answer to `status`: one driver serves, one is in quarantine, one folder is no driver."""
+    """A whole answer to `status`: one driver serves, one is in quarantine, one is skipped, one folder is no driver."""
     secret = {
         "name": "secret",
         "tier": "libvirt",
         "phase": "READY",
+        "reason": "",
         "pid": 41,
         "incarnation": 2,
         "restarts": 1,
@@ -111,6 +112,7 @@ def status() -> dict[str, Any]:
         "degraded": {"secret abc": "its value does not open"},
     }
     storage = secret | {"name": "storage", "phase": "QUARANTINED", "pid": 0, "objects": {}, "degraded": {}}
+    hal = storage | {"name": "nodedev-hal", "phase": "SKIPPED", "reason": "no HAL answers: install one"}
     return {
         "host": {
             "pid": 40,
@@ -123,6 +125,6 @@ def status() -> dict[str, Any]:
             "spares": 2,
         },
         "tiers": [{"name": "libvirt", "state": "held", "reason": "storage is QUARANTINED"}],
-        "drivers": [secret, storage | {"last_error": "state_initialize: " + "no " * 40 + "end"}],
+        "drivers": [secret, storage | {"last_error": "state_initialize: " + "no " * 40 + "end"}, hal],
         "broken": [{"source": "/d/tape", "reason": "driver.toml: tier: missing"}],
     }

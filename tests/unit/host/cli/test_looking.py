@@ -38,6 +38,7 @@ def test_status_for_a_person_says_everything_that_is_wrong_in_full(
     assert lines[1] == "tier libvirt: held (storage is QUARANTINED)"
     assert "…" in next(line for line in lines if line.startswith("libvirt  storage"))
     assert lines[-1] == "holds shutdown off: qemu: 2 guests run"
+    assert "skipped: nodedev-hal: no HAL answers: install one" in lines
     assert "broken: /d/tape: driver.toml: tier: missing" in lines
     assert "degraded: secret: secret abc: its value does not open" in lines
     assert next(line for line in lines if line.startswith("last error: storage")).endswith("end")

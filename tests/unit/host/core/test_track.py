@@ -54,5 +54,5 @@ def test_status_shows_a_copy_that_later_moves_do_not_change() -> None:
     one = track()
     shown = view(one)
     one.move(Phase.INITIALIZING, 10.0)
-    assert shown == DriverView("storage", "libvirt", "DORMANT", 0, 0, 0.0, "", required=True)
+    assert shown == DriverView("storage", "libvirt", "DORMANT", "", 0, 0, 0.0, "", required=True)
     assert view(one).phase == "INITIALIZING"
