@@ -18,9 +18,10 @@ def test_status_for_a_pipe_is_one_line_per_driver_in_columns(
     run: Callable[..., Ran], fake: FakeClient, status: dict[str, Any]
 ) -> None:
     fake.answers["host.status"] = status
-    first, second = run("status").out.splitlines()
+    first, second, third = run("status").out.splitlines()
     assert first.split("\t") == ["libvirt", "secret", "READY", "41", "2", "1", "2 secrets with value", ""]
     assert second.split("\t")[-1].endswith("end"), "a pipe gets the whole text"
+    assert third.split("\t")[:4] == ["libvirt", "nodedev-hal", "SKIPPED", "-"]
     assert second.split("\t")[3] == "-", "never 0: `kill 0` ends the caller's own process group"
 
 
