@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import select
 import shutil
 import signal
 import sys
@@ -27,7 +26,6 @@ from tierhost.ipc.paths import Root
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LOOK_AGAIN_S: Final = 0.01
 QUESTIONS: Final = {
     "secret": "secret.secret_list",
     "storage": "storage.storage_pool_list",
@@ -203,13 +201,9 @@ class Demo:
 
     def leaked(self) -> list[str]:
         """What is left of the site, though it should not be."""
-        end_s = time.monotonic() + GONE_LIMIT_S
-        # The kernel lets go of a loop device a moment after its last user has.
-        while leaks.loops(self.folder) and time.monotonic() < end_s:
-            select.select([], [], [], LOOK_AGAIN_S)
         found = [f"process {pid}" for pid in leaks.processes(self.folder)]
         found += [f"mount {place}" for place in leaks.mounts(self.folder)] + [
-            f"loop device {name}" for name in leaks.loops(self.folder)
+            f"loop device {name}" for name in leaks.lasting_loops(self.folder)
         ]
         return found + [f"socket {path}" for path in self.folder.rglob("*") if path.is_socket()]
 

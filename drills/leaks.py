@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import os
 import select
+import time
 from pathlib import Path
+from typing import Final
+
+LETTING_GO_S: Final = 2.0
+LOOK_AGAIN_S: Final = 0.01
 
 
 def processes(folder: Path) -> list[int]:
@@ -38,6 +43,14 @@ def loops(folder: Path) -> list[str]:
         except OSError:
             continue
     return found
+
+
+def lasting_loops(folder: Path, limit_s: float = LETTING_GO_S) -> list[str]:
+    """The same, once the kernel has had time: it lets go of a loop device a moment after what was mounted on it."""
+    end_s = time.monotonic() + limit_s
+    while len(loops(folder)) > len(mounts(folder)) and time.monotonic() < end_s:
+        select.select([], [], [], LOOK_AGAIN_S)
+    return loops(folder)
 
 
 def wait_readable(pidfd: int, limit_s: float) -> bool:

@@ -80,7 +80,7 @@ def view(scene: Scene) -> Any:
         scene.ask("storage.storage_pool_get_autostart", scene.tag),
         sorted(os.listdir(place)) if place.exists() else "no directory",
         leaks.mounts(scene.folder),
-        len(leaks.loops(scene.folder)),
+        len(leaks.lasting_loops(scene.folder)),
     ]
 
 

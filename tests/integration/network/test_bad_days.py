@@ -176,9 +176,10 @@ def test_without_the_right_to_change_networks_the_driver_is_skipped_and_says_wha
     os.chown(site.folder, NOBODY, NOBODY)
 
     def look() -> int:
-        os.setuid(NOBODY)
         with make_context(NetworkDriver, site.folder) as context:
             driver = NetworkDriver(context)
+            # Not before: where this checkout lies, nobody may have no right to read.
+            os.setuid(NOBODY)
             with pytest.raises(Skip, match="start tierhost as root"):
                 driver.state_initialize(privileged=False, inhibit=site.host.inhibit)
             return SURVIVED if driver.objects()["networks"] == {"active": 0, "inactive": 0} else RAISED
