@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 from tierhost.workers.interface import interface_xml, steps
 from tierhost.workers.interface.life import ACTIVE, INTERFACES, InterfaceActs, intent_of
 from tierhost.workers.interface.registry import Interface, Started
-from tierhost.workers.interface.state import Intent, Settlement, settle
+from tierhost.workers.interface.state import Settlement, settle
 from tierhost.workers.runtime.contract import DriverError, TierhostError
+from tierhost.workers.runtime.settling import Intent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

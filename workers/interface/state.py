@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
+from tierhost.workers.runtime.settling import Intent
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -52,14 +54,6 @@ class Seen(Enum):
     WHOLE = "whole"
     FOREIGN = "foreign"
     """Its name belongs to something we did not make."""
-
-
-class Intent(Enum):
-    """What was under way when the last life ended."""
-
-    NONE = "none"
-    START = "start"
-    STOP = "stop"
 
 
 class Settlement(Enum):

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 from tierhost.workers.network.network_xml import parse_network
 from tierhost.workers.network.records import ACTIVE, NETWORKS, active_row, intent_of, update_of
 from tierhost.workers.network.registry import Network
-from tierhost.workers.network.state import Intent, Settlement, retry_s, settle_network
+from tierhost.workers.network.state import Settlement, retry_s, settle_network
 from tierhost.workers.runtime.contract import DriverError, TierhostError
+from tierhost.workers.runtime.settling import Intent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

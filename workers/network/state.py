@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import Enum
 from typing import Final
 
+from tierhost.workers.runtime.settling import Intent
+
 
 class Seen(Enum):
     """What the world shows of a network's bridge."""
@@ -15,14 +17,6 @@ class Seen(Enum):
     OURS = "ours"
     FOREIGN = "foreign"
     """Something else has the bridge's name."""
-
-
-class Intent(Enum):
-    """What was under way when the last life ended."""
-
-    NONE = "none"
-    START = "start"
-    STOP = "stop"
 
 
 class Settlement(Enum):

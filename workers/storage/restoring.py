@@ -6,11 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tierhost.workers.runtime.contract import DriverError
+from tierhost.workers.runtime.settling import Intent
 from tierhost.workers.storage.backend import backend_of
 from tierhost.workers.storage.pool_xml import parse_pool
 from tierhost.workers.storage.records import ACTIVE, POOLS, active_row, intent_of
 from tierhost.workers.storage.registry import Pool
-from tierhost.workers.storage.state import Intent, Settlement, settle_pool
+from tierhost.workers.storage.state import Settlement, settle_pool
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

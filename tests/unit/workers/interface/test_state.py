@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tierhost.workers.interface.state import SETTLEMENTS, Intent, Seen, Settlement, settle
+from tierhost.workers.interface.state import SETTLEMENTS, Seen, Settlement, settle
+from tierhost.workers.runtime.settling import Intent
 
 ENDS_ACTIVE = {
     Settlement.STAY_ACTIVE,

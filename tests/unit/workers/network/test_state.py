@@ -8,7 +8,6 @@ import pytest
 
 from tierhost.workers.network.state import (
     SETTLEMENTS,
-    Intent,
     PortAct,
     PortSettlement,
     Seen,
@@ -17,6 +16,7 @@ from tierhost.workers.network.state import (
     settle_network,
     settle_port,
 )
+from tierhost.workers.runtime.settling import Intent
 
 
 def test_there_is_an_answer_for_everything_that_can_be_found() -> None:

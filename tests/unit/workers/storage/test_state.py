@@ -6,16 +6,8 @@ import itertools
 
 import pytest
 
-from tierhost.workers.storage.state import (
-    SETTLEMENTS,
-    Intent,
-    Seen,
-    Settlement,
-    VolumeAct,
-    VolumeSettlement,
-    settle_pool,
-    settle_volume,
-)
+from tierhost.workers.runtime.settling import Intent
+from tierhost.workers.storage.state import SETTLEMENTS, Seen, Settlement, VolumeAct, VolumeSettlement, settle_pool, settle_volume
 
 ACTIVE_AFTER = {
     Settlement.STAY_ACTIVE,
